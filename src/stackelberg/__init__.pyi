@@ -1,0 +1,12 @@
+# The public names, by hand, in the order of the docs. `__init__.py` reads this file.
+from ._errors import FileError, InputError, MemoryBudgetError, NonFiniteError, NonFiniteResultError, PrecisionError
+from ._errors import SolverError, StackelbergError
+from ._record import Certificate, Estimate, Record, Solution
+from .games.base import AbstractGame, AbstractProblem
+from .games.one_shot import OneShot
+from .games.normal_form import NormalFormGame
+from .followers.base import AbstractFollower, AbstractLogitFollower, Callback
+from .followers.best_response import BestResponse
+from .followers.quantal_response import QuantalResponse
+from .evaluation.outcome import Outcome, evaluate
+from .solvers.base import AbstractSolver

@@ -1,0 +1,60 @@
+"""The one file that exponentiates payoffs: soft maxima and soft choices, safe at every inverse temperature.
+
+Quantal choice over values q with inverse temperature λ: p(b) = exp(λ q(b)) / Σ exp(λ q(b')). The values are centred at
+their maximum *before* λ multiplies them, so that λ may be anything in [0, ∞]: 0 gives the uniform choice, ∞ the
+uniform choice among the exact maximisers.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import xlogy
+from jaxtyping import Float
+
+from .._types import AnyArray
+
+
+def quantal_choice(
+    values: Float[AnyArray, "*batch b"], inverse_temperature: Float[AnyArray, ""] | float
+) -> Float[AnyArray, "*batch b"]:
+    """Choice probabilities proportional to exp(inverse temperature × value), over the last axis."""
+    return jax.nn.softmax(_scaled_shortfall(values, inverse_temperature), axis=-1)
+
+
+def log_quantal_choice(
+    values: Float[AnyArray, "*batch b"], inverse_temperature: Float[AnyArray, ""] | float
+) -> Float[AnyArray, "*batch b"]:
+    """The logarithms of `quantal_choice`; exact where the probability itself would underflow."""
+    return jax.nn.log_softmax(_scaled_shortfall(values, inverse_temperature), axis=-1)
+
+
+def soft_maximum(
+    values: Float[AnyArray, "*batch b"], inverse_temperature: Float[AnyArray, ""] | float
+) -> Float[AnyArray, "*batch"]:
+    """(1/λ) log Σ exp(λ q(b)): the value of an entropy-regularised choice.
+
+    It is max + log(number of maximisers)/λ or more, never below the maximum, tends to the maximum as λ → ∞, and is +∞
+    at λ = 0 (with two actions or more), where the entropy outweighs every payoff.
+    """
+    values = jnp.asarray(values)
+    top = jnp.max(values, axis=-1)
+    surplus = jax.scipy.special.logsumexp(_scaled_shortfall(values, inverse_temperature), axis=-1)
+    return top + jnp.where(surplus == 0.0, 0.0, surplus / inverse_temperature)
+
+
+def entropy(probabilities: Float[AnyArray, "*batch b"]) -> Float[AnyArray, "*batch"]:
+    """-Σ p log p over the last axis, with 0 log 0 = 0; its gradient is finite wherever p > 0."""
+    probabilities = jnp.asarray(probabilities)
+    return -jnp.sum(xlogy(probabilities, probabilities), axis=-1)
+
+
+def _scaled_shortfall(
+    values: Float[AnyArray, "*batch b"], inverse_temperature: Float[AnyArray, ""] | float
+) -> Float[AnyArray, "*batch b"]:
+    """λ (q(b) - max q), with 0 × ∞ = 0: exact maximisers stay at 0 whatever λ is."""
+    values = jnp.asarray(values)
+    shortfall = values - jax.lax.stop_gradient(jnp.max(values, axis=-1, keepdims=True))
+    finite = jnp.where(jnp.isinf(jnp.asarray(inverse_temperature)), 1.0, inverse_temperature)
+    hard = jnp.where(shortfall < 0.0, -jnp.inf, 0.0)
+    return jnp.where(jnp.isinf(jnp.asarray(inverse_temperature)), hard, finite * shortfall)

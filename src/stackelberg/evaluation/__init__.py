@@ -1,0 +1,1 @@
+"""What a commitment is worth: values, regrets, stress and landscapes."""

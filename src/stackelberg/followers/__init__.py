@@ -1,0 +1,1 @@
+"""Oracles: anything that answers a commitment."""

@@ -1,0 +1,1 @@
+"""Known games in, certified solutions out."""
