@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import xlogy
 from jaxtyping import Float
 
@@ -37,16 +38,53 @@ def soft_maximum(
     It is max + log(number of maximisers)/λ or more, never below the maximum, tends to the maximum as λ → ∞, and is +∞
     at λ = 0 (with two actions or more), where the entropy outweighs every payoff.
     """
-    values = jnp.asarray(values)
-    top = jnp.max(values, axis=-1)
-    surplus = jax.scipy.special.logsumexp(_scaled_shortfall(values, inverse_temperature), axis=-1)
-    return top + jnp.where(surplus == 0.0, 0.0, surplus / inverse_temperature)
+    values, rate = jnp.asarray(values), jnp.asarray(inverse_temperature)
+    top = _ceiling(values, rate)
+    surplus = jax.scipy.special.logsumexp(_scaled_shortfall(values, rate), axis=-1)
+    return top + surplus / jnp.where((surplus == 0.0) & (rate == 0.0), 1.0, rate)
+
+
+def soft_average(
+    values: Float[AnyArray, "*batch b"], inverse_temperature: Float[AnyArray, ""] | float
+) -> Float[AnyArray, "*batch"]:
+    """(1/λ) log mean exp(λ q(b)): the mean at λ = 0, the maximum at λ = ∞, rising in between.
+
+    It is `soft_maximum` minus log(number of actions)/λ, the entropy being counted from that of the uniform choice, and
+    so it is finite and differentiable at every λ in [0, ∞]. The two differ by a constant, which no choice notices.
+    """
+    values, rate = jnp.asarray(values), jnp.asarray(inverse_temperature)
+    top = _ceiling(values, rate)
+    mean_shortfall = jnp.mean(values - top[..., None], axis=-1)
+    surplus = jnp.log1p(jnp.mean(jnp.expm1(_scaled_shortfall(values, rate)), axis=-1))
+    return top + jnp.where(rate == 0.0, mean_shortfall, surplus / jnp.where(rate == 0.0, 1.0, rate))
 
 
 def entropy(probabilities: Float[AnyArray, "*batch b"]) -> Float[AnyArray, "*batch"]:
     """-Σ p log p over the last axis, with 0 log 0 = 0; its gradient is finite wherever p > 0."""
     probabilities = jnp.asarray(probabilities)
     return -jnp.sum(xlogy(probabilities, probabilities), axis=-1)
+
+
+def choice_on_host(
+    logits: Float[np.ndarray, "*batch b"],
+) -> tuple[Float[np.ndarray, "*batch b"], Float[np.ndarray, "*batch b"]]:
+    """Choice probabilities proportional to exp(logit) and their logarithms, in NumPy.
+
+    For likelihoods over count tables of ever new shapes, where compiling would cost more than computing. Logits are
+    finite, or -∞ for actions that are not there (not for all of them).
+    """
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    weights = np.exp(shifted)
+    total = weights.sum(axis=-1, keepdims=True)
+    return weights / total, shifted - np.log(total)
+
+
+def _ceiling(
+    values: Float[AnyArray, "*batch b"], inverse_temperature: Float[AnyArray, ""]
+) -> Float[AnyArray, "*batch"]:
+    """max q, a constant to the derivative while λ is finite: the shortfall from it carries all of the derivative."""
+    top = jnp.max(jnp.asarray(values), axis=-1)
+    return jnp.where(jnp.isinf(inverse_temperature), top, jax.lax.stop_gradient(top))
 
 
 def _scaled_shortfall(
