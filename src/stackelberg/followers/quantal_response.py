@@ -24,10 +24,12 @@ class QuantalResponse(AbstractFollower):
     backward induction.
     """
 
-    inverse_temperature: float
-    discount: float | None
+    inverse_temperature: float | Float[AnyArray, ""]
+    discount: float | Float[AnyArray, ""] | None
 
-    def __init__(self, inverse_temperature: float, discount: float | None = None) -> None:
+    def __init__(
+        self, inverse_temperature: float | Float[AnyArray, ""], discount: float | Float[AnyArray, ""] | None = None
+    ) -> None:
         self.inverse_temperature = boundary.real_number(
             "inverse_temperature", inverse_temperature, low=0.0, high=math.inf, infinite=True
         )
