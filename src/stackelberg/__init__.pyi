@@ -5,6 +5,11 @@ from ._record import Certificate, Estimate, Record, Solution
 from .games.base import AbstractGame, AbstractProblem
 from .games.one_shot import OneShot
 from .games.normal_form import NormalFormGame
+from .games.bayesian import BayesianGame
+from .games.markov import MarkovGame
+from .games.finite_horizon import FiniteHorizon
+from .games.discounted import Discounted
+from .games.files import GameSummary, check_game, game_from_json, game_template, game_to_json, read_game, write_game
 from .followers.base import AbstractFollower, AbstractLogitFollower, Callback
 from .followers.best_response import BestResponse
 from .followers.quantal_response import QuantalResponse

@@ -1,0 +1,217 @@
+"""Games from and to files: Gambit's `.nfg`, JSON and NPZ, chosen by the suffix, checked at the boundary.
+
+A JSON file is `{"schema": "stackelberg-game/1", "kind": "normal-form", ...}` with the arguments of the game's
+constructor; an NPZ file holds the same names as arrays and is read without pickle. Float64 survive bit for bit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .. import _codec as codec
+from .._boundary import one_of
+from .._disk import SIZE_LIMIT, PathName, as_path, decoded, printable, read_bytes, write_whole
+from .._errors import FileError, InputError
+from .._json import parse_json
+from . import npz
+from .base import AbstractGame
+from .nfg import read_nfg, write_nfg
+from .normal_form import NormalFormGame
+
+
+SUFFIX, SCHEMA_MARK, NOT_WRITABLE = "E-FILE-009", "E-FILE-010", "E-FILE-011"
+
+SCHEMA = "stackelberg-game/1"
+
+GAMES: dict[str, type] = {"normal-form": NormalFormGame}
+"""The kinds of games that files can hold, by the name that stands in them."""
+
+_TEMPLATES: dict[str, Callable[[], AbstractGame]] = {
+    "normal-form": lambda: NormalFormGame(
+        [[2, 4], [1, 3]],
+        [[1, 0], [0, 1]],
+        leader_actions=["up", "down"],
+        follower_actions=["left", "right"],
+        title="A game of my own",
+    ),
+}
+
+SUFFIXES = (".json", ".nfg", ".npz")
+
+
+@dataclass(frozen=True)
+class GameSummary:
+    """What a game file holds: kind, title, shape of each array, range of each payoff, and what to be aware of."""
+
+    path: str
+    kind: str
+    title: str
+    shapes: dict[str, tuple[int, ...]]
+    ranges: dict[str, tuple[float, float]]
+    notes: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary in JSON's own types."""
+        return {
+            "path": self.path,
+            "kind": self.kind,
+            "title": self.title,
+            "shapes": {name: list(shape) for name, shape in self.shapes.items()},
+            "ranges": {name: list(ends) for name, ends in self.ranges.items()},
+            "notes": list(self.notes),
+        }
+
+
+def read_game(path: PathName, *, limit: int = SIZE_LIMIT) -> AbstractGame:
+    """The game in a `.nfg`, `.json` or `.npz` file of at most `limit` bytes.
+
+    Raises `FileError` when the file cannot be read as its suffix says (with line and column), and `InputError` when
+    what it says is not a game (with field, position, value and remedy).
+    """
+    suffix = _suffix(path)
+    shown = printable(str(path))
+    data = read_bytes(path, limit=limit)
+    try:
+        return _READERS[suffix](data, shown, limit)
+    except InputError as problem:
+        raise _inside(shown, problem) from problem
+
+
+def write_game(game: AbstractGame, path: PathName) -> None:
+    """Write `game` to a `.json`, `.npz` or (normal form only) `.nfg` file, whole or not at all."""
+    suffix = _suffix(path)
+    codec.kind_of(game, GAMES)
+    write_whole(path, _WRITERS[suffix](game, printable(str(path))))
+
+
+def check_game(path: PathName, *, limit: int = SIZE_LIMIT) -> GameSummary:
+    """Read a game file and say what it holds; raises what `read_game` raises."""
+    game = read_game(path, limit=limit)
+    fields = codec.fields_of(game)
+    arrays = {name: np.asarray(entry) for name, entry in fields.items() if hasattr(entry, "__array__")}
+    return GameSummary(
+        path=str(path),
+        kind=codec.kind_of(game, GAMES),
+        title=str(fields.get("title", "")),
+        shapes={name: array.shape for name, array in arrays.items()},
+        ranges={name: (float(array.min()), float(array.max())) for name, array in arrays.items() if array.size},
+        notes=_notes(arrays),
+    )
+
+
+def game_template(kind: str) -> AbstractGame:
+    """A small game of the kind named, to be written to a file and changed by hand."""
+    return _TEMPLATES[one_of("kind", kind, _TEMPLATES)]()
+
+
+def game_to_json(game: AbstractGame) -> dict[str, Any]:
+    """`game` as the JSON object that its file holds."""
+    return {"schema": SCHEMA} | codec.encode(game, GAMES)
+
+
+def game_from_json(data: Any) -> AbstractGame:
+    """The game that a JSON object describes."""
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        found = printable(repr(data.get("schema", "nothing")) if isinstance(data, dict) else type(data).__name__, 60)
+        raise InputError(
+            SCHEMA_MARK,
+            "schema",
+            found=f"{found} stands there",
+            allowed=f'a game file starts with {{"schema": "{SCHEMA}", "kind": ...}}',
+            remedy="Add the line, or check that this is a game and not a follower, a plan or a record.",
+        )
+    return codec.decode({name: entry for name, entry in data.items() if name != "schema"}, GAMES)
+
+
+def _read_json(data: bytes, shown: str, limit: int) -> AbstractGame:
+    del limit
+    return game_from_json(parse_json(decoded(data, shown), shown))
+
+
+def _write_json(game: AbstractGame, shown: str) -> bytes:
+    del shown
+    # One line for each field keeps matrices readable and files small.
+    lines = (
+        f"  {json.dumps(name)}: {json.dumps(entry, ensure_ascii=False, allow_nan=False)}"
+        for name, entry in game_to_json(game).items()
+    )
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
+def _read_nfg(data: bytes, shown: str, limit: int) -> AbstractGame:
+    del limit
+    return read_nfg(decoded(data, shown), shown)
+
+
+def _write_nfg(game: AbstractGame, shown: str) -> bytes:
+    if not isinstance(game, NormalFormGame):
+        raise FileError(
+            NOT_WRITABLE,
+            shown,
+            found=f"a {type(game).__name__} cannot be written as .nfg, which holds payoff matrices only",
+            remedy="Use the suffix .json or .npz",
+        )
+    return write_nfg(game).encode()
+
+
+def _read_npz(data: bytes, shown: str, limit: int) -> AbstractGame:
+    return game_from_json(npz.read_arrays(data, shown, limit))
+
+
+def _write_npz(game: AbstractGame, shown: str) -> bytes:
+    del shown
+    return npz.write_arrays({"schema": SCHEMA, "kind": codec.kind_of(game, GAMES)} | codec.fields_of(game))
+
+
+_READERS: dict[str, Callable[[bytes, str, int], AbstractGame]] = {
+    ".json": _read_json,
+    ".nfg": _read_nfg,
+    ".npz": _read_npz,
+}
+_WRITERS: dict[str, Callable[[AbstractGame, str], bytes]] = {
+    ".json": _write_json,
+    ".nfg": _write_nfg,
+    ".npz": _write_npz,
+}
+
+
+def _suffix(path: PathName) -> str:
+    suffix = as_path(path).suffix.lower()
+    if suffix in SUFFIXES:
+        return suffix
+    raise FileError(
+        SUFFIX,
+        printable(str(path)),
+        found=f"the suffix {printable(suffix, 20)!r} names no format of games",
+        remedy="Use one of " + ", ".join(SUFFIXES),
+    )
+
+
+def _inside(shown: str, problem: InputError) -> InputError:
+    """The same error, saying in which file."""
+    if problem.field.startswith(shown):
+        return problem
+    return type(problem)(
+        problem.code,
+        f"{shown}: {problem.field}",
+        position=problem.position,
+        found=problem.found,
+        allowed=problem.allowed,
+        remedy=problem.remedy,
+    )
+
+
+def _notes(arrays: dict[str, np.ndarray]) -> tuple[str, ...]:
+    notes = []
+    for name, array in arrays.items():
+        spread = float(array.max()) - float(array.min()) if array.size else 0.0
+        if name.endswith("payoff") and spread == 0.0:
+            notes.append(f"{name} is the same everywhere.")
+        elif spread and np.abs(array).max() > 1e12 * spread:
+            notes.append(f"{name} differs only beyond its twelfth digit: float64 may have merged payoffs.")
+    return tuple(notes)
