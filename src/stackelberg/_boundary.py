@@ -227,7 +227,9 @@ def one_of(field: str, value: Any, names: Iterable[str]) -> str:
 
 
 def labels(field: str, value: Any, count: int) -> tuple[str, ...]:
-    """`count` distinct, non-empty words that name actions, targets, types or states."""
+    """`count` distinct, non-empty words that name actions, targets, types or states; `None`: numbered from 1."""
+    if value is None:
+        return tuple(str(number) for number in range(1, count + 1))
     if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
         raise InputError(
             TYPE,

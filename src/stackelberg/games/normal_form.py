@@ -46,8 +46,8 @@ class NormalFormGame(AbstractGame):
         self.leader_payoff = boundary.real_array("leader_payoff", leader_payoff, axes=("a", "b"))
         num_rows, num_columns = self.leader_payoff.shape
         self.follower_payoff = boundary.real_array("follower_payoff", follower_payoff, axes=(num_rows, num_columns))
-        self.leader_actions = _names("leader_actions", leader_actions, num_rows)
-        self.follower_actions = _names("follower_actions", follower_actions, num_columns)
+        self.leader_actions = boundary.labels("leader_actions", leader_actions, num_rows)
+        self.follower_actions = boundary.labels("follower_actions", follower_actions, num_columns)
         self.title = title
 
     @property
@@ -91,9 +91,3 @@ def _against(
     if jnp.ndim(commitment) == 2:
         return jnp.einsum("ba,ab->b", commitment, payoff)
     return jnp.asarray(commitment) @ jnp.asarray(payoff)
-
-
-def _names(field: str, names: Any, count: int) -> tuple[str, ...]:
-    if names is None:
-        return tuple(str(number) for number in range(1, count + 1))
-    return boundary.labels(field, names, count)
