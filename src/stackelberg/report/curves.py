@@ -1,0 +1,204 @@
+"""Pictures with one thing against another: rationality, estimation, response, demand, stress, a solution."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from .._record import Record
+from . import style
+
+
+SHADES = ("-", "--", ":", "-.")
+
+
+def rationality(record: Record) -> Figure:
+    """Columns `inverse_temperature (n,)`, `leader_value (n,)`, `commitment (n, a)`; attribute `asymptote`.
+
+    Above, the best value against a follower of each inverse temperature; below, the commitment that reaches it. The
+    optional column `textbook` is what the strong Stackelberg commitment is paid by the same followers.
+    """
+    figure = style.canvas(7.2, 5.6)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    precision, value = record["inverse_temperature"], record["leader_value"]
+    upper.plot(precision, value, color=style.LEADER, label="best commitment against this follower")
+    if "textbook" in record.columns:
+        label = "strong Stackelberg commitment against this follower"
+        upper.plot(precision, record["textbook"], color=style.LEADER_LIGHT, label=label)
+    if (limit := record.attributes.get("asymptote")) is not None:
+        label = f"strong Stackelberg value {limit:.4g}, the limit"
+        upper.axhline(limit, color=style.GREY, ls="--", lw=1.2, label=label)
+    low, high = upper.get_ylim()
+    upper.set_ylim(low, high + 0.42 * (high - low))
+    upper.legend(loc="upper left", frameon=True, framealpha=1.0, edgecolor="none", borderpad=0.2)
+    upper.set_ylabel("leader's value (payoff)")
+    upper.set_title(record.attributes.get("title") or "How rational the follower is, and what that is worth")
+    names = record.attributes.get("leader_actions") or range(1, record["commitment"].shape[1] + 1)
+    _shares(lower, precision, record["commitment"], [str(name) for name in names])
+    for axes in (upper, lower):
+        for place in jumps(precision, record["commitment"]):
+            axes.axvline(place, color=style.INK, ls=":", lw=1.1)
+    lower.set_ylabel("commitment")
+    lower.set_xlabel("follower's inverse temperature (1/payoff)")
+    lower.set_xscale("log")
+    lower.set_xlim(precision[0], precision[-1])
+    lower.xaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
+    lower.xaxis.set_minor_locator(NullLocator())
+    return figure
+
+
+def jumps(across: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Where the best commitment leaps: between neighbours that differ by a third or more of all probability."""
+    leap = np.abs(np.diff(shares, axis=0)).sum(axis=1) / 2 > 1 / 3
+    return np.sqrt(across[:-1][leap] * across[1:][leap])
+
+
+def _shares(axes: Axes, across: np.ndarray, shares: np.ndarray, names: list[str]) -> None:
+    """Stacked probabilities, darkest for the first action; each is named inside its own area, where that is widest."""
+    tints = np.linspace(1.0, 0.2, shares.shape[1])
+    edges = np.hstack([np.zeros((len(across), 1)), np.cumsum(shares, axis=1)])
+    for action, name in enumerate(names):
+        low, high = edges[:, action], edges[:, action + 1]
+        axes.fill_between(across, low, high, color=style.VALUE_MAP(tints[action]), lw=0)
+        start, stop = _longest_run(shares[:, action] > 0.2)
+        if stop - start > len(across) // 8:
+            middle = (start + stop) // 2
+            axes.text(
+                across[middle], (low[middle] + high[middle]) / 2, f"action {name}" if name.isdigit() else name,
+                ha="center", va="center", color="white" if tints[action] > 0.7 else style.INK,
+            )  # fmt: skip
+    axes.set_ylim(0, 1)
+    axes.grid(visible=False)
+
+
+def _longest_run(mask: np.ndarray) -> tuple[int, int]:
+    """The longest stretch over which `mask` holds, half open."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
+    runs = edges.reshape(-1, 2)
+    return (0, 0) if len(runs) == 0 else tuple(runs[np.argmax(runs[:, 1] - runs[:, 0])].tolist())
+
+
+def estimation(record: Record) -> Figure:
+    """Columns `num_plays (k,)`, `estimate`, `low`, `high` (each `(k,)`), `each (k, seeds)`; attribute `truth`."""
+    figure = style.canvas(7.2, 4.4)
+    axes = figure.add_subplot()
+    plays, truth = record["num_plays"], record.attributes["truth"]
+    axes.plot(plays, record["each"], color=style.FOLLOWER_LIGHT, lw=0.7, alpha=0.55)
+    axes.fill_between(
+        plays, record["low"], record["high"], color=style.FOLLOWER_LIGHT, alpha=0.45, lw=0,
+        label=record.attributes.get("interval", "95% interval"),
+    )  # fmt: skip
+    axes.plot(plays, record["estimate"], color=style.FOLLOWER, marker="o", ms=5, label="estimate (median over seeds)")
+    axes.axhline(truth, color=style.INK, ls="--", lw=1.2, label=f"truth {truth:g}")
+    axes.set_xscale("log")
+    axes.set_xticks(plays, [f"{int(count):,}" for count in plays])
+    axes.xaxis.set_minor_locator(NullLocator())
+    low, high = np.nanpercentile(record["each"], [1, 99])
+    axes.set_ylim(max(0.0, min(low, record["low"].min()) - 0.4), min(3 * truth, max(high, record["high"].max()) + 0.4))
+    axes.set_xlabel("plays observed")
+    axes.set_ylabel("inverse temperature (1/payoff)")
+    axes.set_title(record.attributes.get("title") or "What watching the follower teaches")
+    axes.legend(loc="upper right")
+    return figure
+
+
+def response(record: Record) -> Figure:
+    """Columns `share (n,)`, `response (n, b)`: how likely each answer is as the commitment moves along a line."""
+    figure = style.canvas(7.2, 4.2)
+    axes = figure.add_subplot()
+    names = record.attributes.get("follower_actions") or range(1, record["response"].shape[1] + 1)
+    for action, name in enumerate(names):
+        axes.plot(
+            record["share"],
+            record["response"][:, action],
+            color=style.FOLLOWER,
+            ls=SHADES[action % len(SHADES)],
+            alpha=1.0 - 0.5 * (action // len(SHADES)) / max(1, len(names) // len(SHADES)),
+            label=f"{name}",
+        )
+    axes.set_ylim(0, 1)
+    axes.set_xlim(record["share"].min(), record["share"].max())
+    axes.set_xlabel(record.attributes.get("across", "probability of the leader's first action"))
+    axes.set_ylabel("probability of the follower's action")
+    axes.set_title(record.attributes.get("title") or "How the follower answers")
+    axes.legend(title="follower's action")
+    return figure
+
+
+def demand(record: Record) -> Figure:
+    """Columns `before`, `after` (demand per period), `price_before`, `price_after`; attributes `periods` and units."""
+    figure = style.canvas(7.2, 5.2)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    place = np.arange(len(record["before"]))
+    upper.bar(place - 0.2, record["before"], 0.38, color=style.FOLLOWER_LIGHT, label="before")
+    upper.bar(place + 0.2, record["after"], 0.38, color=style.FOLLOWER, label="after")
+    upper.set_ylabel(f"demand ({record.attributes.get('demand_unit', 'share of households')})")
+    upper.legend()
+    upper.set_title(record.attributes.get("title") or "Demand before and after the tariff")
+    edges = np.arange(len(place) + 1) - 0.5
+    lower.stairs(record["price_before"], edges, baseline=None, color=style.LEADER_LIGHT, lw=2.4, label="before")
+    lower.stairs(record["price_after"], edges, baseline=None, color=style.LEADER, lw=2.4, label="after")
+    lower.set_ylabel(f"price ({record.attributes.get('price_unit', 'per unit')})")
+    lower.set_ylim(0)
+    lower.set_xticks(place, record.attributes.get("periods") or [str(number + 1) for number in place])
+    lower.legend()
+    for axes in (upper, lower):
+        axes.grid(visible=False, axis="x")
+    return figure
+
+
+def stress(record: Record) -> Figure:
+    """Columns `model (m,)`, `leader_value (m,)`, `low`, `high`; attribute `planned`: the value that was expected."""
+    models, value = [str(name) for name in record["model"]], record["leader_value"]
+    figure = style.canvas(7.2, 1.5 + 0.38 * len(models))
+    axes = figure.add_subplot()
+    place = np.arange(len(models))[::-1]
+    planned = record.attributes.get("planned")
+    start = value if planned is None else np.full(len(value), float(planned))
+    axes.hlines(place, np.minimum(start, value), np.maximum(start, value), color=style.LEADER_LIGHT, lw=3)
+    if "low" in record.columns:
+        axes.hlines(place, record["low"], record["high"], color=style.LEADER, lw=1.4)
+    axes.plot(value, place, "o", color=style.LEADER, ms=8)
+    if planned is not None:
+        axes.axvline(float(planned), color=style.GREY, ls="--", lw=1.2)
+        axes.annotate(
+            f"planned {float(planned):.3g}", (float(planned), 1.0), xycoords=("data", "axes fraction"),
+            xytext=(4, 2), textcoords="offset points", color=style.GREY,
+        )  # fmt: skip
+    axes.set_yticks(place, models)
+    axes.set_ylim(-0.6, len(models) - 0.4)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("leader's value (payoff)")
+    axes.set_title(record.attributes.get("title") or "The plan under other followers", pad=16)
+    return figure
+
+
+def solution(record: Record) -> Figure:
+    """Columns `commitment (a,)`, `response (b,)`: what to announce in blue, what the follower answers in orange."""
+    left_names = _names(record, "leader_actions", len(record["commitment"]))
+    right_names = _names(record, "follower_actions", len(record["response"]))
+    figure = style.canvas(8.2, 1.7 + 0.3 * max(len(left_names), len(right_names)))
+    left, right = figure.subplots(1, 2)
+    for axes, shares, names, colour, title in (
+        (left, record["commitment"], left_names, style.LEADER, "leader announces"),
+        (right, record["response"], right_names, style.FOLLOWER, "follower answers"),
+    ):
+        place = np.arange(len(shares))[::-1]
+        axes.barh(place, shares, color=colour, height=0.66)
+        for row, share in zip(place, shares, strict=True):
+            axes.annotate(f"{share:.3f}", (share, row), xytext=(4, 0), textcoords="offset points", va="center")
+        axes.set_yticks(place, names)
+        axes.set_xlim(0, 1.16)
+        axes.set_xticks([0, 0.5, 1])
+        axes.set_xlabel(record.attributes.get("unit", "probability"))
+        axes.grid(visible=False)
+        axes.set_title(title, color=colour)
+    if title := record.attributes.get("title"):
+        figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+    return figure
+
+
+def _names(record: Record, attribute: str, count: int) -> list[str]:
+    return [str(name) for name in record.attributes.get(attribute) or range(1, count + 1)]

@@ -1,0 +1,86 @@
+"""One look for every picture: blue is the leader's, orange is the follower's, grey is neither.
+
+The pair is told apart with every common colour vision (Okabe and Ito's blue and vermilion, darkened for white paper).
+Nothing global is changed: the settings hold inside `drawing()` and are gone after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+
+LEADER = "#0B5FA5"
+LEADER_LIGHT = "#9CC3E6"
+LEADER_FAINT = "#E3EEF8"
+FOLLOWER = "#C8500A"
+FOLLOWER_LIGHT = "#F0B48A"
+FOLLOWER_FAINT = "#FCEBDD"
+INK = "#22272E"
+GREY = "#7A828C"
+FAINT = "#D9DDE2"
+
+VALUE_MAP = LinearSegmentedColormap.from_list("leader_value", ["#F5F9FC", "#D3E4F3", LEADER_LIGHT, "#4F93CB", LEADER])
+CHANCE_MAP = LinearSegmentedColormap.from_list(
+    "follower_chance", ["#FEF8F3", "#FBE0CC", FOLLOWER_LIGHT, "#E0813F", FOLLOWER]
+)
+
+SETTINGS: dict[Any, Any] = {
+    "axes.edgecolor": GREY,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 10.5,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 9.0,
+    "axes.titlesize": 11.5,
+    "axes.titleweight": "bold",
+    "figure.facecolor": "white",
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same picture on every machine
+    "font.size": 10.0,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 9.5,
+    "legend.frameon": False,
+    "lines.linewidth": 2.0,
+    "lines.solid_capstyle": "round",
+    "savefig.dpi": 200.0,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "stackelberg",  # the same bytes for the same numbers
+    "text.color": INK,
+    "xtick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.color": GREY,
+    "ytick.labelcolor": INK,
+}
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """The settings of this package, for the length of a `with` block."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(SETTINGS)
+        yield
+
+
+def canvas(width: float = 7.2, height: float = 4.4, **options: Any) -> Figure:
+    """An empty figure in inches, laid out so that labels never overlap; no window is ever opened."""
+    figure = Figure(figsize=(width, height), layout="constrained", **options)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def few_ticks() -> MaxNLocator:
+    """Round numbers, five or so."""
+    return MaxNLocator(5)
