@@ -1,6 +1,6 @@
 # The public names, by hand, in the order of the docs. `__init__.py` reads this file.
 from ._errors import FileError, InputError, MemoryBudgetError, NonFiniteError, NonFiniteResultError, PrecisionError
-from ._errors import SolverError, StackelbergError
+from ._errors import PrecisionWarning, SolverError, StackelbergError
 from ._record import Certificate, Estimate, Record, Solution
 from .games.base import AbstractGame, AbstractProblem
 from .games.one_shot import OneShot
@@ -15,3 +15,9 @@ from .followers.best_response import BestResponse
 from .followers.quantal_response import QuantalResponse
 from .evaluation.outcome import Outcome, evaluate
 from .solvers.base import AbstractSolver
+from .solvers.multiple_lps import MultipleLPs
+from .solvers.batch import BatchSolution, solve_batch
+from .solvers.correlated_lp import CorrelatedLP
+from .solvers.nash import NashEquilibria, nash_equilibria
+from .solvers.bayesian_milp import BayesianMILP
+from .solvers.type_enumeration import TypeEnumeration

@@ -1,0 +1,185 @@
+"""Strong Stackelberg equilibria of Bayesian games by one mixed-integer program, its answer never trusted alone."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy import sparse
+from scipy.optimize import Bounds, OptimizeResult, linprog, milp
+
+from .. import _boundary as boundary
+from .._record import Certificate, Estimate, Solution
+from ..calculus.precision import exact
+from ..games.bayesian import BayesianGame
+from .base import AbstractSolver
+from .rescale import precision_notes, rescale
+
+
+ALLOWANCE = 1e-6
+"""Added to the program's dual bound, in units of the leader's payoff range: HiGHS's feasibility tolerance."""
+
+OBJECTIVE_SCALE = 1024.0
+"""HiGHS stops at an absolute gap of 1e-6, which SciPy cannot change; a larger objective makes it a smaller gap."""
+
+
+class BayesianMILP(AbstractSolver[BayesianGame]):
+    """Solves a Bayesian game by a mixed-integer linear program (HiGHS), ties in the leader's favour.
+
+    One binary variable for each type and action says what that type answers. Products of the leader's probabilities
+    with those are linearised, and big-M constraints, as tight as the rescaled payoffs allow, make every answer a best
+    one. The program only *proposes* the types' answers: the commitment is found again by a linear program for exactly
+    those answers, and both players' values are computed on the original payoffs.
+
+    - `time_limit`: seconds, after which the best answer so far is returned with the gap that is proven by then.
+
+    The program is that of Paruchuri et al. (2008), Section 3.1 (DOBSS). Departures: each type's payoffs are rescaled to
+    [0, 1] (which changes no best response), M is the largest advantage of any other action in any row instead of a
+    large number, and for each pair of answers we add the valid inequality "where b is answered, b' is no better"
+    (Casorrán et al. 2019), which tightens the relaxation.
+    """
+
+    time_limit: float | None
+
+    def __init__(self, time_limit: float | None = None) -> None:
+        self.time_limit = None if time_limit is None else boundary.real_number("time_limit", time_limit, low=0.0)
+
+    @exact
+    def __call__(self, game: BayesianGame) -> Solution:
+        """A commitment that no other beats, or the best one found within `time_limit`."""
+        started = time.perf_counter()
+        num_types, num_rows, num_columns = game.shape
+        leader = rescale(np.reshape(game.leader_payoff, (1, num_types * num_rows, num_columns)))
+        follower = rescale(np.asarray(game.follower_payoff))
+        weighted = np.asarray(game.prior)[:, None, None] * leader.scaled.reshape(game.shape)
+        result = _program(weighted, follower.scaled, self.time_limit)
+        commitment, response = _read_off(game, result, weighted, follower.scaled)
+        bound = 1.0 if result.mip_dual_bound is None else -result.mip_dual_bound / OBJECTIVE_SCALE + ALLOWANCE
+        upper = float(leader.restore(np.array([min(bound, 1.0)]))[0])
+        lower = float(game.leader_value(commitment, response))
+        problem = game.induce(commitment)
+        follower_value = float(problem.value(response))
+        regret = float(problem.value(problem.best_response())) - follower_value
+        closed = upper - lower <= leader.restore_difference(np.array([2.0 * ALLOWANCE]))[0]
+        certificate = Certificate(
+            lower=lower,
+            upper=max(upper, lower),
+            follower_regret=max(regret, 0.0),
+            status="optimal" if closed else "bounded",
+            method="mixed-integer program (HiGHS) for the bound, linear program for the commitment, original payoffs",
+            notes=precision_notes("leader", leader) + precision_notes("follower", follower),
+        )
+        statistics = {
+            "seconds": time.perf_counter() - started,
+            "nodes": int(result.mip_node_count or 0),
+            "binaries": num_types * num_columns,
+            "stopped_early": result.status == 1,
+        }
+        return Solution(
+            commitment,
+            response,
+            Estimate.exact(lower),
+            Estimate.exact(follower_value),
+            certificate,
+            "BayesianMILP",
+            statistics,
+        )
+
+
+def _read_off(
+    game: BayesianGame,
+    result: OptimizeResult,
+    weighted: Float[np.ndarray, "t a b"],
+    follower: Float[np.ndarray, "t a b"],
+) -> tuple[Float[np.ndarray, "a"], Float[np.ndarray, "t b"]]:
+    """The commitment found again for the answers that the program proposes.
+
+    Where it proposes none (stopped early), or answers that are best ones only within its tolerance, the commitment that
+    it proposes (or the uniform one) is taken with exact best responses to it.
+    """
+    _, num_rows, num_columns = weighted.shape
+    strategy = np.asarray(game.uniform_commitment())
+    if result.x is not None:
+        z = result.x[num_rows : num_rows + weighted.size].reshape(weighted.shape)
+        action = np.argmax(z.sum(axis=1), axis=1)
+        commitment = _commitment(weighted, follower, action)
+        if commitment is not None:
+            return commitment, np.eye(num_columns)[action]
+        strategy = np.maximum(result.x[:num_rows], 0.0)
+        strategy = strategy / strategy.sum()
+    return strategy, np.asarray(game.induce(strategy).best_response())
+
+
+def _program(
+    weighted: Float[np.ndarray, "t a b"], follower: Float[np.ndarray, "t a b"], time_limit: float | None
+) -> OptimizeResult:
+    """The program in x (a), z (t a b) = x × answer, answer (t b), value (t), all of them in [0, 1]."""
+    num_types, num_rows, num_columns = weighted.shape
+    types, rows, columns = (sparse.eye_array(size) for size in weighted.shape)
+    sums_over_columns = sparse.kron(types, sparse.kron(rows, np.ones((1, num_columns))))
+    sums_over_rows = sparse.kron(types, sparse.kron(np.ones((1, num_rows)), columns))
+    payoff = sparse.coo_array(follower.transpose(0, 2, 1).reshape(num_types * num_columns, num_rows))
+    own_value = sparse.kron(types, np.ones((num_columns, 1)))
+    most = np.max(np.max(follower, axis=2, keepdims=True) - follower, axis=1).ravel()
+    rows_of_constraints = [
+        ([np.ones((1, num_rows)), None, None, None], 1.0, 1.0),
+        ([-sparse.kron(np.ones((num_types, 1)), rows), sums_over_columns, None, None], 0.0, 0.0),
+        ([None, sums_over_rows, -sparse.eye_array(num_types * num_columns), None], 0.0, 0.0),
+        ([-payoff, None, sparse.diags_array(most), own_value], -np.inf, most),
+        ([-payoff, None, None, own_value], 0.0, np.inf),
+        ([None, _advantages(follower), None, None], 0.0, np.inf),
+    ]
+    matrix = sparse.block_array([blocks for blocks, _, _ in rows_of_constraints], format="csc")
+    heights = [1, num_types * num_rows, *3 * [num_types * num_columns], num_types * num_columns**2]
+    low, high = (
+        np.concatenate(
+            [np.broadcast_to(row[end], height) for row, height in zip(rows_of_constraints, heights, strict=True)]
+        )
+        for end in (1, 2)
+    )
+    is_answer = np.repeat([0, 0, 1, 0], [num_rows, weighted.size, num_types * num_columns, num_types])
+    cost = np.zeros(is_answer.size)
+    cost[num_rows : num_rows + weighted.size] = -OBJECTIVE_SCALE * weighted.ravel()
+    options = {"mip_rel_gap": 0.0} | ({} if time_limit is None else {"time_limit": time_limit})
+    constraints = (matrix, low, high)
+    return milp(
+        cost,
+        integrality=is_answer,
+        bounds=Bounds(0.0, 1.0),
+        constraints=constraints,
+        options=options,
+    )
+
+
+def _advantages(follower: Float[np.ndarray, "t a b"]) -> sparse.csc_array:
+    """One row for each type and pair b, b': the advantage of b over b' on the part of the commitment that b answers."""
+    num_types, num_rows, num_columns = follower.shape
+    difference = follower[:, :, :, None] - follower[:, :, None, :]
+    t, a, b, other = np.indices(difference.shape).reshape(4, -1)
+    row = (t * num_columns + b) * num_columns + other
+    column = (t * num_rows + a) * num_columns + b
+    shape = (num_types * num_columns**2, follower.size)
+    return sparse.coo_array((difference.ravel(), (row, column)), shape=shape).tocsc()
+
+
+def _commitment(
+    weighted: Float[np.ndarray, "t a b"], follower: Float[np.ndarray, "t a b"], action: Int[np.ndarray, "t"]
+) -> Float[np.ndarray, "a"] | None:
+    """The leader's best commitment among those to which every type answers by `action`, or none."""
+    chosen = np.take_along_axis(follower, action[:, None, None], axis=2)
+    worse = (follower - chosen).transpose(0, 2, 1).reshape(-1, follower.shape[1])
+    gain = np.take_along_axis(weighted, action[:, None, None], axis=2).sum(axis=(0, 2))
+    result = linprog(
+        -gain,
+        A_ub=worse,
+        b_ub=np.zeros(len(worse)),
+        A_eq=np.ones((1, len(gain))),
+        b_eq=[1.0],
+        bounds=(0.0, 1.0),
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )
+    if result.x is None:
+        return None
+    strategy = np.maximum(result.x, 0.0)
+    return strategy / strategy.sum()
