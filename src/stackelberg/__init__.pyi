@@ -10,6 +10,11 @@ from .games.markov import MarkovGame
 from .games.finite_horizon import FiniteHorizon
 from .games.discounted import Discounted
 from .games.files import GameSummary, check_game, game_from_json, game_template, game_to_json, read_game, write_game
+from .games import catalog
+from .games.catalog import catalog_game
+from .games.catalog_entry import CatalogEntry
+from .games.generators import coordination_game, covariant_game, degenerate_game, duopoly, grab_the_dollar, random_game
+from .games.generators import travellers_dilemma, zero_sum_game
 from .followers.base import AbstractFollower, AbstractLogitFollower, Callback
 from .followers.best_response import BestResponse
 from .followers.quantal_response import QuantalResponse

@@ -9,6 +9,8 @@ StackelbergError
 │   └── NonFiniteResultError    a computation met a NaN or an infinity
 └── MemoryBudgetError       the answer would need more memory than is allowed (also a MemoryError)
 
+PrecisionWarning            numbers were stored too coarsely for the answer to be as exact as usual (a UserWarning)
+
 Every message has one form, ``CODE field[position]: what was found; what is allowed. What to do.``,
 and every code has an entry in ``docs/errors.md``.
 """
@@ -94,3 +96,9 @@ class MemoryBudgetError(StackelbergError, MemoryError):
     """The answer would need more memory than is allowed; the estimate is made before anything is allocated."""
 
     code = "E-MEMORY-001"
+
+
+class PrecisionWarning(UserWarning):
+    """The numbers handed in were stored too coarsely: differences that may matter were lost before they got here."""
+
+    code = "W-PRECISION-001"

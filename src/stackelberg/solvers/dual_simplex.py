@@ -1,0 +1,198 @@
+"""A dense dual simplex for many small linear programs at once, in float64.
+
+Each lane solves one program over the leader's simplex,
+
+    maximise  cost @ x - penalty   subject to   x in the simplex,  penalty >= 0,
+                                                gain[:, b] @ x + soft[b] * penalty >= 0   for every b,
+
+where `soft[b]` is 0 or 1 and one row, `spare`, must be zero (its place holds the constraint x_k >= 0). The vertex
+x = e_k with k = argmax(cost) is dual feasible, so no first phase is needed, and the dual objective falls with every
+pivot: it is an upper bound on the program's value at any time, and a lane is dropped once it reaches `cutoff`.
+
+The tableau is a dictionary: basic = M[:, 0] + M[:, 1:] @ nonbasic, its last row the objective. Leaving row: the most
+negative one; entering column: the smallest ratio, the largest pivot among ties. After `STALL` pivots without progress
+both follow Bland's rule (the smallest label), under which degenerate programs cannot cycle: Bland (1977), applied to
+the dual.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Bool, Float, Int
+
+from .._types import AnyArray
+
+
+RUNNING, OPTIMAL, INFEASIBLE, DROPPED, LIMIT = range(5)
+
+FEASIBILITY = 1e-11
+"""A constraint counts as met down to minus this, on payoffs rescaled to [0, 1]."""
+
+PIVOT = 1e-9
+"""Smaller entries are taken for rounding and never pivoted on."""
+
+TIE = 1e-13
+STALL = 8
+
+
+class LaneResults(NamedTuple):
+    """What each lane ends with.
+
+    - `strategy`: the leader's mixture at the last vertex; optimal where `status` is `OPTIMAL`.
+    - `multipliers`: at least 0, one per constraint: they prove `bound` by weak duality, whatever the status.
+    - `bound`: no feasible x is worth more. Below 0 where the program is infeasible, all payoffs being at least 0.
+    - `status`: OPTIMAL, INFEASIBLE, DROPPED (bound at most the cut-off) or LIMIT.  `pivots`: how many were made.
+    """
+
+    strategy: Float[AnyArray, "n a"]
+    multipliers: Float[AnyArray, "n b"]
+    bound: Float[AnyArray, "n"]
+    status: Int[AnyArray, "n"]
+    pivots: Int[AnyArray, "n"]
+
+
+class _Lane(NamedTuple):
+    tableau: Float[jax.Array, "rows columns"]  # (b + 1, a), or (b + 1, a + 1) with a penalty
+    basic: Int[jax.Array, "b"]
+    nonbasic: Int[jax.Array, "columns"]
+    status: Int[jax.Array, ""]
+    leaving: Int[jax.Array, ""]
+    pivots: Int[jax.Array, ""]
+    stalled: Int[jax.Array, ""]
+
+
+@functools.partial(jax.jit, static_argnames=("limit",))
+def solve_lanes(
+    cost: Float[AnyArray, "n a"],
+    gain: Float[AnyArray, "n a b"],
+    soft: Bool[AnyArray, "n b"] | None,
+    spare: Int[AnyArray, "n"],
+    cutoff: Float[AnyArray, "n"],
+    *,
+    limit: int,
+) -> LaneResults:
+    """Solve every lane; compiled once for each shape. Rows of `gain` that do not matter are all 1."""
+    solve = jax.vmap(functools.partial(_solve, limit=limit), in_axes=(0, 0, None if soft is None else 0, 0, 0))
+    softness = None if soft is None else jnp.asarray(soft)
+    return solve(jnp.asarray(cost), jnp.asarray(gain), softness, jnp.asarray(spare), jnp.asarray(cutoff))
+
+
+def _solve(
+    cost: Float[jax.Array, "a"],
+    gain: Float[jax.Array, "a b"],
+    soft: Bool[jax.Array, "b"] | None,
+    spare: Int[jax.Array, ""],
+    cutoff: Float[jax.Array, ""],
+    *,
+    limit: int,
+) -> LaneResults:
+    start, best_row = _first_lane(cost, gain, soft, spare)
+    step = functools.partial(_step, cutoff=cutoff, limit=limit)
+    lane = jax.lax.while_loop(lambda lane: lane.status == RUNNING, step, step(start, is_first=True))
+    return _read(lane, best_row, *gain.shape)
+
+
+def _first_lane(
+    cost: Float[jax.Array, "a"],
+    gain: Float[jax.Array, "a b"],
+    soft: Bool[jax.Array, "b"] | None,
+    spare: Int[jax.Array, ""],
+) -> tuple[_Lane, Int[jax.Array, ""]]:
+    """The dictionary at x = e_k: x_k stands in the spare row, and column 0, its own, holds the constants."""
+    num_rows, num_columns = gain.shape
+    best_row = jnp.argmax(cost).astype(jnp.int32)
+    place = jnp.arange(num_rows, dtype=jnp.int32)
+    label = jnp.where(place == 0, best_row, jnp.where(place == best_row, 0, place))
+    is_constant = place == 0
+
+    rows = gain[label].T
+    rows = jnp.where(is_constant, rows, rows - rows[:, :1])
+    is_spare = (jnp.arange(num_columns) == spare)[:, None]
+    rows = jnp.where(is_spare, jnp.where(is_constant, 1.0, -1.0), rows)
+    price = cost[label]
+    price = jnp.where(is_constant, price, price - price[0])
+    tableau = jnp.concatenate([rows, price[None, :]])
+    if soft is not None:
+        penalty = jnp.append(jnp.where(is_spare[:, 0], 0.0, soft.astype(tableau.dtype)), -1.0)
+        tableau = jnp.concatenate([tableau, penalty[:, None]], axis=1)
+        label = jnp.append(label, num_rows + num_columns)
+
+    action = jnp.arange(num_columns, dtype=jnp.int32)
+    basic = jnp.where(action == spare, best_row, num_rows + action)
+    zero = jnp.zeros((), jnp.int32)
+    return _Lane(tableau, basic, label.astype(jnp.int32), zero, zero, zero, zero), best_row
+
+
+def _step(lane: _Lane, *, cutoff: Float[jax.Array, ""], limit: int, is_first: bool = False) -> _Lane:
+    """Pivot once as chosen at the end of the last step (the first has nothing to do yet), then look ahead."""
+    if not is_first:
+        lane = _pivot(lane)
+    constants, objective = lane.tableau[:-1, 0], lane.tableau[-1, 0]
+    leaving = jnp.argmin(constants).astype(jnp.int32)
+    is_optimal = constants[leaving] >= -FEASIBILITY
+    by_label = jnp.argmin(jnp.where(constants < -FEASIBILITY, lane.basic, jnp.iinfo(jnp.int32).max)).astype(jnp.int32)
+    leaving = jnp.where(lane.stalled > STALL, by_label, leaving)
+    is_stuck = jnp.all(lane.tableau[leaving, 1:] <= PIVOT)
+    status = jnp.select(
+        [is_optimal, objective <= cutoff, is_stuck, lane.pivots >= limit],
+        [OPTIMAL, DROPPED, INFEASIBLE, LIMIT],
+        RUNNING,
+    )
+    return lane._replace(status=status.astype(jnp.int32), leaving=leaving)
+
+
+def _pivot(lane: _Lane) -> _Lane:
+    tableau, leaving = lane.tableau, lane.leaving
+    row = tableau[leaving]
+    column_index = jnp.arange(row.shape[0], dtype=jnp.int32)
+    is_eligible = (row > PIVOT) & (column_index > 0)
+    ratio = jnp.where(is_eligible, -tableau[-1] / jnp.where(is_eligible, row, 1.0), jnp.inf)
+    smallest = jnp.min(ratio)
+    is_tied = ratio <= smallest + TIE
+    entering = jnp.where(
+        lane.stalled > STALL,
+        jnp.argmin(jnp.where(is_tied, lane.nonbasic, jnp.iinfo(jnp.int32).max)),
+        jnp.argmax(jnp.where(is_tied, row, -jnp.inf)),
+    ).astype(jnp.int32)
+
+    is_entering = column_index == entering
+    is_leaving = jnp.arange(tableau.shape[0], dtype=jnp.int32) == leaving
+    new_row = jnp.where(is_entering, 1.0, -row) / row[entering]
+    column = tableau[:, entering]
+    updated = jnp.where(is_entering, 0.0, tableau) + column[:, None] * new_row
+    updated = jnp.where(is_leaving[:, None], new_row, updated)
+    return _Lane(
+        tableau=updated,
+        basic=jnp.where(is_leaving[:-1], lane.nonbasic[entering], lane.basic),
+        nonbasic=jnp.where(is_entering, lane.basic[leaving], lane.nonbasic),
+        status=lane.status,
+        leaving=leaving,
+        pivots=lane.pivots + 1,
+        stalled=jnp.where(smallest > TIE, 0, lane.stalled + 1),
+    )
+
+
+def _read(lane: _Lane, best_row: Int[jax.Array, ""], num_rows: int, num_columns: int) -> LaneResults:
+    """The vertex and its multipliers; an infeasible program's are pushed along the ray that proves it."""
+    constants, objective = lane.tableau[:-1, 0], lane.tableau[-1, 0]
+    row = lane.tableau[lane.leaving]
+    # The objective falls by -row[0] for each unit of the ray: go until it is below any payoff.
+    length = jnp.where(lane.status == INFEASIBLE, (objective + 1.0) / jnp.maximum(-row[0], FEASIBILITY), 0.0)
+    prices = jnp.maximum(-lane.tableau[-1] - length * row, 0.0)
+
+    size = num_rows + num_columns + 1
+    strategy = jnp.zeros(size, constants.dtype).at[lane.basic].set(jnp.maximum(constants, 0.0))[:num_rows]
+    # Column 0 holds constants, not a variable: its price goes to the leader's best row, which is never read.
+    labels = lane.nonbasic.at[0].set(best_row)
+    multipliers = jnp.zeros(size, prices.dtype).at[labels].set(prices).at[lane.basic[lane.leaving]].add(length)
+    return LaneResults(
+        strategy=strategy / jnp.sum(strategy),
+        multipliers=multipliers[num_rows : num_rows + num_columns],
+        bound=objective + length * row[0],
+        status=lane.status,
+        pivots=lane.pivots,
+    )
