@@ -201,7 +201,7 @@ def test_empty_and_doubled_names_of_strategies_become_distinct(tmp_path):
         ("", "line 1, column 1: the file ends there"),
         ('NFG 1 R "T', "not closed"),
         ('NFG 1 R "T" { "1" "2" } { 0 2 }', "'0'.*whole number from 1"),
-        ('NFG 1 R "T" { "1" "2" } { 1000000 1000000 } 1', "whole number from 1 to 46"),
+        ('NFG 1 R "T" { "1" "2" } { 1000000 1000000 } 1', "whole number from 1 to 45"),
         ('NFG 1 R "T" { "1" "2" } { 30 30 } 1', "announces 900"),
         ('NFG 1 R "T" { "1" "2" } {{"a"}{"b"}} {{"x" 1, 2}} 2', "'2'.*from 0 to 1"),
         ('NFG 1 R "T" { "1" "2" } {{"a"}{"b"}} {{"x" 1, 2', r"file ends there; the end of outcome 1"),

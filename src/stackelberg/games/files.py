@@ -20,26 +20,19 @@ from .._errors import FileError, InputError
 from .._json import parse_json
 from . import npz
 from .base import AbstractGame
+from .bayesian import BayesianGame
+from .markov import MarkovGame
 from .nfg import read_nfg, write_nfg
 from .normal_form import NormalFormGame
+from .templates import TEMPLATES
 
 
 SUFFIX, SCHEMA_MARK, NOT_WRITABLE = "E-FILE-009", "E-FILE-010", "E-FILE-011"
 
 SCHEMA = "stackelberg-game/1"
 
-GAMES: dict[str, type] = {"normal-form": NormalFormGame}
+GAMES: dict[str, type] = {"normal-form": NormalFormGame, "bayesian": BayesianGame, "markov": MarkovGame}
 """The kinds of games that files can hold, by the name that stands in them."""
-
-_TEMPLATES: dict[str, Callable[[], AbstractGame]] = {
-    "normal-form": lambda: NormalFormGame(
-        [[2, 4], [1, 3]],
-        [[1, 0], [0, 1]],
-        leader_actions=["up", "down"],
-        follower_actions=["left", "right"],
-        title="A game of my own",
-    ),
-}
 
 SUFFIXES = (".json", ".nfg", ".npz")
 
@@ -106,7 +99,7 @@ def check_game(path: PathName, *, limit: int = SIZE_LIMIT) -> GameSummary:
 
 def game_template(kind: str) -> AbstractGame:
     """A small game of the kind named, to be written to a file and changed by hand."""
-    return _TEMPLATES[one_of("kind", kind, _TEMPLATES)]()
+    return TEMPLATES[one_of("kind", kind, TEMPLATES)]()
 
 
 def game_to_json(game: AbstractGame) -> dict[str, Any]:

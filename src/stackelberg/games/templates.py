@@ -1,0 +1,53 @@
+"""One small game of each kind, to start a file from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .base import AbstractGame
+from .bayesian import BayesianGame
+from .markov import MarkovGame
+from .normal_form import NormalFormGame
+
+
+def _normal_form() -> NormalFormGame:
+    return NormalFormGame(
+        [[2, 4], [1, 3]],
+        [[1, 0], [0, 1]],
+        leader_actions=["up", "down"],
+        follower_actions=["left", "right"],
+        title="A game of my own",
+    )
+
+
+def _bayesian() -> BayesianGame:
+    return BayesianGame(
+        leader_payoff=[[2, 4], [1, 3]],
+        follower_payoff=[[[1, 0], [0, 1]], [[0, 1], [1, 0]]],
+        prior=[0.5, 0.5],
+        leader_actions=["up", "down"],
+        follower_actions=["left", "right"],
+        types=["first", "second"],
+        title="A game of my own, with follower types",
+    )
+
+
+def _markov() -> MarkovGame:
+    return MarkovGame(
+        leader_reward=[[[2, 4], [1, 3]], [[0, 0], [1, 1]]],
+        follower_reward=[[[1, 0], [0, 1]], [[0, 0], [1, 1]]],
+        transition=[[[[1, 0], [0, 1]], [[1, 0], [0, 1]]], [[[0, 1], [0, 1]], [[1, 0], [1, 0]]]],
+        initial=[1, 0],
+        horizon=3,
+        leader_actions=["up", "down"],
+        follower_actions=["left", "right"],
+        states=["start", "later"],
+        title="A game of my own, over three stages",
+    )
+
+
+TEMPLATES: dict[str, Callable[[], AbstractGame]] = {
+    "normal-form": _normal_form,
+    "bayesian": _bayesian,
+    "markov": _markov,
+}
