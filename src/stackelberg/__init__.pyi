@@ -15,9 +15,17 @@ from .games.catalog import catalog_game
 from .games.catalog_entry import CatalogEntry
 from .games.generators import coordination_game, covariant_game, degenerate_game, duopoly, grab_the_dollar, random_game
 from .games.generators import travellers_dilemma, zero_sum_game
+from .games.choices import Choices, from_frequencies
+from .games.choices_files import choices_template, read_choices, write_choices
+from .games.published_choices import ochs_matching_pennies
 from .followers.base import AbstractFollower, AbstractLogitFollower, Callback
 from .followers.best_response import BestResponse
 from .followers.quantal_response import QuantalResponse
+from .followers.level_k import LevelK
+from .followers.fit_models import AbstractResponseModel, QuantalEquilibriumModel, QuantalModel
+from .followers.fit_shares import LevelKModel, TremblingModel, UniformModel
+from .followers.fit_result import Fit
+from .followers.fit import compare_models, comparison, fit_response
 from .evaluation.outcome import Outcome, evaluate
 from .solvers.base import AbstractSolver
 from .solvers.multiple_lps import MultipleLPs

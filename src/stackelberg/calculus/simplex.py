@@ -87,6 +87,16 @@ def _ceiling(
     return jnp.where(jnp.isinf(inverse_temperature), top, jax.lax.stop_gradient(top))
 
 
+def weight(logits: Float[AnyArray, "*shape"]) -> Float[AnyArray, "*shape"]:
+    """exp(logit), cut at exp(500): sums and products of a few such weights stay finite, and 0 only below exp(-745)."""
+    return jnp.exp(jnp.minimum(logits, 500.0))
+
+
+def logarithm(weights: Float[AnyArray, "*shape"]) -> Float[AnyArray, "*shape"]:
+    """The logit of a weight, with log 0 = -∞."""
+    return jnp.log(weights)
+
+
 def _scaled_shortfall(
     values: Float[AnyArray, "*batch b"], inverse_temperature: Float[AnyArray, ""] | float
 ) -> Float[AnyArray, "*batch b"]:
