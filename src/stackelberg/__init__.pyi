@@ -5,6 +5,8 @@ from ._record import Certificate, Estimate, Record, Solution
 from .games.base import AbstractGame, AbstractProblem
 from .games.one_shot import OneShot
 from .games.normal_form import NormalFormGame
+from .games.security import SecurityGame
+from .games.placements import Lottery
 from .games.bayesian import BayesianGame
 from .games.markov import MarkovGame
 from .games.finite_horizon import FiniteHorizon
@@ -21,6 +23,7 @@ from .games.published_choices import ochs_matching_pennies
 from .followers.base import AbstractFollower, AbstractLogitFollower, Callback
 from .followers.best_response import BestResponse
 from .followers.quantal_response import QuantalResponse
+from .followers.behavioural import SUQR, LinearResponse, Mixture, Trembling
 from .followers.level_k import LevelK
 from .followers.fit_models import AbstractResponseModel, QuantalEquilibriumModel, QuantalModel
 from .followers.fit_shares import LevelKModel, TremblingModel, UniformModel
