@@ -25,8 +25,11 @@ from .followers.best_response import BestResponse
 from .followers.quantal_response import QuantalResponse
 from .followers.behavioural import SUQR, LinearResponse, Mixture, Trembling
 from .followers.level_k import LevelK
+from .followers.perceived_payoff import PerceivedPayoff
+from .followers.simulate import sample_choices
 from .followers.fit_models import AbstractResponseModel, QuantalEquilibriumModel, QuantalModel
 from .followers.fit_shares import LevelKModel, TremblingModel, UniformModel
+from .followers.fit_weights import PayoffModel, SUQRModel, WeightsModel
 from .followers.fit_result import Fit
 from .followers.fit import compare_models, comparison, fit_response
 from .evaluation.outcome import Outcome, evaluate
@@ -37,3 +40,4 @@ from .solvers.correlated_lp import CorrelatedLP
 from .solvers.nash import NashEquilibria, nash_equilibria
 from .solvers.bayesian_milp import BayesianMILP
 from .solvers.type_enumeration import TypeEnumeration
+from .report.figures import plot

@@ -16,12 +16,16 @@ from .._record import plain
 from .base import AbstractFollower
 from .fit_models import AbstractResponseModel, QuantalEquilibriumModel, QuantalModel
 from .fit_shares import LevelKModel, TremblingModel, UniformModel
+from .fit_weights import PayoffModel, SUQRModel, WeightsModel
 
 
 SCHEMA = "stackelberg-fit/1"
 
 MODELS: dict[str, type[AbstractResponseModel]] = {
     "quantal": QuantalModel,
+    "suqr": SUQRModel,
+    "weights": WeightsModel,
+    "payoffs": PayoffModel,
     "qre": QuantalEquilibriumModel,
     "level-k": LevelKModel,
     "trembling": TremblingModel,

@@ -11,6 +11,8 @@ from .._types import AnyArray
 from ..calculus.precision import exact
 from ..games.base import AbstractGame
 from ..games.choices import ChoiceTable
+from .behavioural import Trembling
+from .best_response import BestResponse
 from .fit_mixture import MixtureLikelihood
 from .fit_models import AbstractResponseModel, announced, in_normal_form, of_type, uniform_cells
 from .level_k import NUM_LEVELS, TIE_TOLERANCE, LevelK, level_responses
@@ -34,9 +36,8 @@ class TremblingModel(AbstractResponseModel):
         levels = announced_levels(game, announced(table, "TremblingModel"), table)
         return MixtureLikelihood(levels[[2, 0]], ("tremble",))
 
-    def follower(self, parameters: Float[np.ndarray, "d"]) -> LevelK:
-        tremble = float(np.clip(parameters[0], 0.0, 1.0))
-        return LevelK([tremble, 0.0, 1.0 - tremble])
+    def follower(self, parameters: Float[np.ndarray, "d"]) -> Trembling:
+        return Trembling(BestResponse("uniform"), float(np.clip(parameters[0], 0.0, 1.0)))
 
 
 class LevelKModel(AbstractResponseModel):

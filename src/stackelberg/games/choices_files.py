@@ -72,7 +72,7 @@ def read_choices(
 
 
 def write_choices(choices: Choices, path: PathName, game: AbstractGame) -> None:
-    """Write a log as CSV with the names of `game`; read back, it is the same (fractional counts up to rounding)."""
+    """Write a log as CSV with the names of `game`; read back, it is the same up to rounding."""
     header = ["action", "count", "period", "type"]
     leader, follower = commitment_names(game), follower_names(game)
     actions = [
