@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from .. import _boundary as boundary
 from .._disk import UNWRITABLE
@@ -15,9 +15,6 @@ from .._errors import FileError
 from .._record import Record
 from . import curves, landscapes, maps, style
 
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 KINDS: dict[str, Callable[[Record], Figure]] = {
     "landscape": landscapes.landscape,
