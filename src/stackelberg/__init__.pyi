@@ -11,6 +11,7 @@ from .games.bayesian import BayesianGame
 from .games.markov import MarkovGame
 from .games.finite_horizon import FiniteHorizon
 from .games.discounted import Discounted
+from .games.domains.tariff import TariffGame, day_tariff
 from .games.files import GameSummary, check_game, game_from_json, game_template, game_to_json, read_game, write_game
 from .games import catalog
 from .games.catalog import catalog_game
@@ -33,6 +34,7 @@ from .followers.fit_weights import PayoffModel, SUQRModel, WeightsModel
 from .followers.fit_result import Fit
 from .followers.fit import compare_models, comparison, fit_response
 from .evaluation.outcome import Outcome, evaluate
+from .evaluation.demand import demand
 from .solvers.base import AbstractSolver
 from .solvers.multiple_lps import MultipleLPs
 from .solvers.batch import BatchSolution, solve_batch
@@ -40,4 +42,5 @@ from .solvers.correlated_lp import CorrelatedLP
 from .solvers.nash import NashEquilibria, nash_equilibria
 from .solvers.bayesian_milp import BayesianMILP
 from .solvers.type_enumeration import TypeEnumeration
+from .solvers.backward_induction import BackwardInduction
 from .report.figures import plot
