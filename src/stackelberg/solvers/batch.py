@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -78,7 +79,7 @@ def solve_batch(
     scaled_leader, scaled_follower = rescale(leader), rescale(follower)
     notes = precision_notes("leader", scaled_leader, stacklevel=4)
     notes += precision_notes("follower", scaled_follower, stacklevel=4)
-    games = Games.build(scaled_leader.scaled, scaled_follower.scaled)
+    games = Games.build(scaled_leader.scaled, scaled_follower.scaled, compare=ties == "adversary")
     find = _strong if ties == "leader" else _weak
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
@@ -113,16 +114,21 @@ def check_memory(shape: tuple[int, ...], limit: float) -> None:
 def _strong(games: Games, epsilon: float, cut_off: bool) -> BatchSolution:
     """The best program of each game; its own action is the response, never a second argmax."""
     del epsilon
-    wanted = np.ones(games.equal.shape[:2], dtype=bool)
+    wanted = np.ones((games.num_games, games.num_columns), dtype=bool)
     answers = solve_programs(games, "strong", wanted, cut_off=cut_off)
-    found = _best_strong(games, answers)
-    doubtful = answers.unfinished | _is_loose(games, answers, found)
-    if doubtful.any():
-        found = _best_strong(games, repair(games, "strong", answers, doubtful), doubtful.sum(axis=1))
-    return found
+    bounds = upper_bounds(games, "strong", answers.multipliers)
+    found = _best_strong(games, answers, bounds)
+    is_winner = np.arange(games.num_columns) == found.follower_actions[:, None]
+    is_loose = bounds > found.leader_values[:, None] + TOLERANCE
+    doubtful = answers.unfinished | is_loose | (is_winner & (found.follower_regrets > TOLERANCE)[:, None])
+    if not doubtful.any():
+        return found
+    answers = repair(games, "strong", answers, doubtful)
+    found = _best_strong(games, answers, upper_bounds(games, "strong", answers.multipliers))
+    return dataclasses.replace(found, fallbacks=doubtful.sum(axis=1))
 
 
-def _best_strong(games: Games, answers: Answers, fallbacks: Any = 0) -> BatchSolution:
+def _best_strong(games: Games, answers: Answers, bounds: Float[np.ndarray, "n b"]) -> BatchSolution:
     action = np.argmax(np.where(np.isnan(answers.values), -np.inf, answers.values), axis=1)
     strategies = answers.strategies[np.arange(len(action)), action]
     leader, follower = expected(games, strategies)
@@ -130,19 +136,12 @@ def _best_strong(games: Games, answers: Answers, fallbacks: Any = 0) -> BatchSol
         commitments=strategies,
         follower_actions=action,
         leader_values=at(leader, action),
-        upper_bounds=upper_bounds(games, "strong", answers.multipliers).max(axis=1),
+        upper_bounds=bounds.max(axis=1),
         follower_regrets=follower.max(axis=1) - at(follower, action),
         attained=np.ones(len(action), dtype=bool),
-        fallbacks=np.broadcast_to(fallbacks, action.shape).astype(np.int64),
+        fallbacks=np.zeros(len(action), dtype=np.int64),
         pivots=answers.pivots,
     )
-
-
-def _is_loose(games: Games, answers: Answers, found: BatchSolution) -> Bool[np.ndarray, "n b"]:
-    """Programs whose bound does not close the gap, or whose commitment does not make the follower choose b."""
-    loose = upper_bounds(games, "strong", answers.multipliers) > found.leader_values[:, None] + TOLERANCE
-    is_winner = np.arange(loose.shape[1]) == found.follower_actions[:, None]
-    return loose | (is_winner & (found.follower_regrets > TOLERANCE)[:, None])
 
 
 def _weak(games: Games, epsilon: float, cut_off: bool) -> BatchSolution:
@@ -152,10 +151,15 @@ def _weak(games: Games, epsilon: float, cut_off: bool) -> BatchSolution:
     leave the follower no tie between different columns are dense. So the supremum is reached over those alone: a best
     -response region without interior adds nothing, and one with interior counts with its closure.
     """
-    margins = solve_programs(games, "margin", games.is_first, cut_off=cut_off)
+    equal = games.equal
+    if equal is None:
+        raise TypeError("The weak equilibrium needs the comparison of columns.")
+    is_first = np.argmax(equal, axis=2) == np.arange(games.num_columns)
+    is_alone = np.asarray(np.all(equal, axis=2))
+    wanted = is_first & ~is_alone
+    margins = solve_programs(games, "margin", wanted, cut_off=cut_off)
     margins = repair(games, "margin", margins, margins.unfinished)
-    is_alone = np.asarray(np.all(games.equal, axis=2))
-    is_open = games.is_first & ((np.nan_to_num(margins.values, nan=-1.0) > MARGIN) | is_alone)
+    is_open = is_first & ((np.nan_to_num(margins.values, nan=-1.0) > MARGIN) | is_alone)
     answers = solve_programs(games, "weak", is_open, cut_off=cut_off)
     supremum, bound = _best_weak(games, answers, is_open)
     doubtful = is_open & (answers.unfinished | (bound > supremum[:, None] + TOLERANCE))
@@ -164,13 +168,14 @@ def _weak(games: Games, epsilon: float, cut_off: bool) -> BatchSolution:
         supremum, bound = _best_weak(games, answers, is_open)
     winner = np.argmax(np.where(np.isnan(answers.values), -np.inf, answers.values), axis=1)
     game = np.arange(len(winner))
+    copies = equal[game, winner]
     edge = answers.strategies[game, winner]
     inside = np.where(is_alone[game, winner][:, None], edge, margins.strategies[game, winner])
-    commitments, attained = _step_inside(games, winner, edge, inside, supremum, epsilon)
+    commitments, attained = _step_inside(games, copies, edge, inside, supremum, epsilon)
     leader, follower = expected(games, commitments)
     slack = np.where(attained, TIE, 0.0)
-    is_reply = (follower >= (follower.max(axis=1) - slack)[:, None]) | games.equal[game, winner]
-    is_reply &= np.where(attained[:, None], True, games.equal[game, winner])
+    is_reply = (follower >= (follower.max(axis=1) - slack)[:, None]) | copies
+    is_reply &= np.where(attained[:, None], True, copies)
     action = np.argmin(np.where(is_reply, leader, np.inf), axis=1)
     return BatchSolution(
         commitments=commitments,
@@ -191,7 +196,7 @@ def _best_weak(games: Games, answers: Answers, is_open: Bool[np.ndarray, "n b"])
 
 def _step_inside(
     games: Games,
-    winner: Int[np.ndarray, "n"],
+    copies: Bool[np.ndarray, "n b"],
     edge: Float[np.ndarray, "n a"],
     inside: Float[np.ndarray, "n a"],
     supremum: Float[np.ndarray, "n"],
@@ -201,12 +206,11 @@ def _step_inside(
 
     Where the best point itself withstands the adversary there is nothing to step away from.
     """
-    game = np.arange(len(winner))
     leader, follower = expected(games, edge)
     is_tied = follower >= follower.max(axis=1, keepdims=True) - TIE
     attained = np.min(np.where(is_tied, leader, np.inf), axis=1) >= supremum - TIE
     leader_inside, _ = expected(games, inside)
-    worst_inside = np.min(np.where(games.equal[game, winner], leader_inside, np.inf), axis=1)
+    worst_inside = np.min(np.where(copies, leader_inside, np.inf), axis=1)
     loss = np.maximum(supremum - worst_inside, 0.0)
     allowed = epsilon * (games.leader.max(axis=(1, 2)) - games.leader.min(axis=(1, 2)))
     share = np.where(attained, 0.0, np.where(loss > allowed, allowed / np.where(loss > 0.0, loss, 1.0), 1.0))[:, None]

@@ -40,7 +40,7 @@ STALL = 8
 
 
 class LaneResults(NamedTuple):
-    """What each lane ends with.
+    """What each lane ends with; under `vmap` the batch axis n comes first.
 
     - `strategy`: the leader's mixture at the last vertex; optimal where `status` is `OPTIMAL`.
     - `multipliers`: at least 0, one per constraint: they prove `bound` by weak duality, whatever the status.
@@ -48,11 +48,11 @@ class LaneResults(NamedTuple):
     - `status`: OPTIMAL, INFEASIBLE, DROPPED (bound at most the cut-off) or LIMIT.  `pivots`: how many were made.
     """
 
-    strategy: Float[AnyArray, "n a"]
-    multipliers: Float[AnyArray, "n b"]
-    bound: Float[AnyArray, "n"]
-    status: Int[AnyArray, "n"]
-    pivots: Int[AnyArray, "n"]
+    strategy: Float[AnyArray, "*n a"]
+    multipliers: Float[AnyArray, "*n b"]
+    bound: Float[AnyArray, "*n"]
+    status: Int[AnyArray, "*n"]
+    pivots: Int[AnyArray, "*n"]
 
 
 class _Lane(NamedTuple):
@@ -65,66 +65,52 @@ class _Lane(NamedTuple):
     stalled: Int[jax.Array, ""]
 
 
-@functools.partial(jax.jit, static_argnames=("limit",))
-def solve_lanes(
-    cost: Float[AnyArray, "n a"],
-    gain: Float[AnyArray, "n a b"],
-    soft: Bool[AnyArray, "n b"] | None,
-    spare: Int[AnyArray, "n"],
-    cutoff: Float[AnyArray, "n"],
-    *,
-    limit: int,
-) -> LaneResults:
-    """Solve every lane; compiled once for each shape. Rows of `gain` that do not matter are all 1."""
-    solve = jax.vmap(functools.partial(_solve, limit=limit), in_axes=(0, 0, None if soft is None else 0, 0, 0))
-    softness = None if soft is None else jnp.asarray(soft)
-    return solve(jnp.asarray(cost), jnp.asarray(gain), softness, jnp.asarray(spare), jnp.asarray(cutoff))
+class Program(NamedTuple):
+    """One program in the form above; `rows[b]` is `gain[:, b]`. Rows that do not matter are positive everywhere."""
+
+    cost: Float[jax.Array, "a"]
+    rows: Float[jax.Array, "b a"]
+    soft: Bool[jax.Array, "b"] | None
+    spare: Int[jax.Array, ""]
 
 
-def _solve(
-    cost: Float[jax.Array, "a"],
-    gain: Float[jax.Array, "a b"],
-    soft: Bool[jax.Array, "b"] | None,
-    spare: Int[jax.Array, ""],
-    cutoff: Float[jax.Array, ""],
-    *,
-    limit: int,
-) -> LaneResults:
-    start, best_row = _first_lane(cost, gain, soft, spare)
+def solve_program(program: Program, cutoff: Float[jax.Array, ""], *, limit: int) -> LaneResults:
+    """Solve one program: to be called under `vmap` and `jit`. Entries of the result have no batch axis."""
+    start, best_row = _first_lane(program)
     step = functools.partial(_step, cutoff=cutoff, limit=limit)
     lane = jax.lax.while_loop(lambda lane: lane.status == RUNNING, step, step(start, is_first=True))
-    return _read(lane, best_row, *gain.shape)
+    return _read(lane, best_row, *program.rows.shape)
 
 
-def _first_lane(
-    cost: Float[jax.Array, "a"],
-    gain: Float[jax.Array, "a b"],
-    soft: Bool[jax.Array, "b"] | None,
-    spare: Int[jax.Array, ""],
-) -> tuple[_Lane, Int[jax.Array, ""]]:
-    """The dictionary at x = e_k: x_k stands in the spare row, and column 0, its own, holds the constants."""
-    num_rows, num_columns = gain.shape
+def _first_lane(program: Program) -> tuple[_Lane, Int[jax.Array, ""]]:
+    """The dictionary at x = e_k: x_k stands in the spare row, and column 0 holds the constants.
+
+    The column of x_0 moves to where that of x_k was.
+    """
+    cost, rows, soft, spare = program
+    num_columns, num_rows = rows.shape
     best_row = jnp.argmax(cost).astype(jnp.int32)
     place = jnp.arange(num_rows, dtype=jnp.int32)
-    label = jnp.where(place == 0, best_row, jnp.where(place == best_row, 0, place))
-    is_constant = place == 0
-
-    rows = gain[label].T
-    rows = jnp.where(is_constant, rows, rows - rows[:, :1])
-    is_spare = (jnp.arange(num_columns) == spare)[:, None]
-    rows = jnp.where(is_spare, jnp.where(is_constant, 1.0, -1.0), rows)
-    price = cost[label]
-    price = jnp.where(is_constant, price, price - price[0])
-    tableau = jnp.concatenate([rows, price[None, :]])
-    if soft is not None:
-        penalty = jnp.append(jnp.where(is_spare[:, 0], 0.0, soft.astype(tableau.dtype)), -1.0)
-        tableau = jnp.concatenate([tableau, penalty[:, None]], axis=1)
-        label = jnp.append(label, num_rows + num_columns)
-
     action = jnp.arange(num_columns, dtype=jnp.int32)
-    basic = jnp.where(action == spare, best_row, num_rows + action)
+    is_constant, is_best = place == 0, place == best_row
+    is_spare = action == spare
+
+    constants = rows[:, best_row]
+    rows = jnp.where(is_best, rows[:, :1], rows) - constants[:, None]
+    rows = jnp.where(is_spare[:, None], -1.0, rows)
+    rows = jnp.where(is_constant, jnp.where(is_spare, 1.0, constants)[:, None], rows)
+    price = jnp.where(is_best, cost[0], cost) - cost[best_row]
+    price = jnp.where(is_constant, cost[best_row], price)
+    tableau = jnp.concatenate([rows, price[None, :]])
+    nonbasic = jnp.where(is_best, 0, place)
+    if soft is not None:
+        penalty = jnp.append(jnp.where(is_spare, 0.0, soft.astype(tableau.dtype)), -1.0)
+        tableau = jnp.concatenate([tableau, penalty[:, None]], axis=1)
+        nonbasic = jnp.append(nonbasic, num_rows + num_columns)
+
+    basic = jnp.where(is_spare, best_row, num_rows + action)
     zero = jnp.zeros((), jnp.int32)
-    return _Lane(tableau, basic, label.astype(jnp.int32), zero, zero, zero, zero), best_row
+    return _Lane(tableau, basic, nonbasic.astype(jnp.int32), zero, zero, zero, zero), best_row
 
 
 def _step(lane: _Lane, *, cutoff: Float[jax.Array, ""], limit: int, is_first: bool = False) -> _Lane:
@@ -176,7 +162,7 @@ def _pivot(lane: _Lane) -> _Lane:
     )
 
 
-def _read(lane: _Lane, best_row: Int[jax.Array, ""], num_rows: int, num_columns: int) -> LaneResults:
+def _read(lane: _Lane, best_row: Int[jax.Array, ""], num_columns: int, num_rows: int) -> LaneResults:
     """The vertex and its multipliers; an infeasible program's are pushed along the ray that proves it."""
     constants, objective = lane.tableau[:-1, 0], lane.tableau[-1, 0]
     row = lane.tableau[lane.leaving]

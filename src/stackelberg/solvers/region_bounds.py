@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linprog
 
-from .response_programs import FAMILIES, Answers, Family, Games
+from .response_programs import Answers, Family, Games, program_of
 
 
 EPS = np.finfo(np.float64).eps
@@ -24,20 +24,16 @@ def upper_bounds(games: Games, family: Family, multipliers: Float[np.ndarray, "n
     with A_c - A_b in place of B_b - B_c for the columns c equal to b in the weak family. Whatever produced the
     multipliers, the bound holds; the rounding of these few sums is bounded and added.
     """
-    leader, follower = games.leader, games.follower
-    is_soft = games.equal if family == "weak" else np.zeros_like(games.equal)
-    multipliers = np.maximum(multipliers, 0.0)
-    soft = np.where(is_soft, multipliers, 0.0)
-    soft_total = soft.sum(axis=2, keepdims=True)
-    soft = soft / np.maximum(soft_total * (1.0 + 4.0 * EPS), 1.0)
-    hard = np.where(is_soft, 0.0, multipliers)
-    soft_total, hard_total = soft.sum(axis=2), hard.sum(axis=2)
-    rows = leader * (1.0 - soft_total)[:, None, :] + follower * hard_total[:, None, :]
-    rows = rows - follower @ np.swapaxes(hard, 1, 2)
-    if family == "weak":
-        rows = rows + leader @ np.swapaxes(soft, 1, 2)
-    rounding = (leader.shape[2] + 8) * EPS * (2.0 + 2.0 * hard_total)
-    return rows.max(axis=1) + rounding
+    hard = np.maximum(multipliers, 0.0)
+    values = games.leader
+    if family == "weak" and games.equal is not None:
+        soft = np.where(games.equal, hard, 0.0)
+        hard = np.where(games.equal, 0.0, hard)
+        soft = soft / np.maximum(soft.sum(axis=2, keepdims=True) * (1.0 + 4.0 * EPS), 1.0)
+        values = values * (1.0 - soft.sum(axis=2, keepdims=True)) + soft @ games.leader
+    total = hard.sum(axis=2)
+    values = values + total[:, :, None] * games.follower - hard @ games.follower
+    return values.max(axis=2) + (games.num_columns + 8) * EPS * (2.0 + 2.0 * total)
 
 
 def repair(games: Games, family: Family, answers: Answers, doubtful: Bool[np.ndarray, "n b"]) -> Answers:
@@ -59,21 +55,26 @@ def _by_highs(
     games: Games, family: Family, game: int, action: int
 ) -> tuple[Float[np.ndarray, "a"], float, Float[np.ndarray, "b"]]:
     """Strategy, value and multipliers of one program; NaN and a proof of infeasibility where it has no solution."""
-    lanes = FAMILIES[family](games, np.array([game]), np.array([action]))
-    cost, gain = lanes.cost[0], lanes.gain[0]
-    num_rows, num_columns = gain.shape
-    soft = np.zeros(num_columns) if lanes.soft is None else lanes.soft[0].astype(float)
-    objective = np.append(-cost, 1.0)
-    mixture = np.append(np.ones(num_rows), 0.0)[None, :]
-    rows = -np.hstack([gain.T, soft[:, None]])
-    found = linprog(objective, A_ub=rows, b_ub=np.zeros(num_columns), A_eq=mixture, b_eq=[1.0], method="highs-ds")
+    equal = None if games.equal is None else games.equal[game]
+    program = program_of(family, games.leader[game], games.follower[game], equal, action)
+    cost, rows = np.asarray(program.cost), np.asarray(program.rows)
+    num_columns, num_rows = rows.shape
+    soft = np.zeros(num_columns) if program.soft is None else np.asarray(program.soft, dtype=np.float64)
+    found = linprog(
+        np.append(-cost, 1.0),
+        A_ub=-np.hstack([rows, soft[:, None]]),
+        b_ub=np.zeros(num_columns),
+        A_eq=np.append(np.ones(num_rows), 0.0)[None, :],
+        b_eq=[1.0],
+        method="highs-ds",
+    )
     if found.status == 0:
         strategy = np.maximum(found.x[:-1], 0.0)
         return strategy / strategy.sum(), -float(found.fun), np.maximum(-found.ineqlin.marginals, 0.0)
     # Infeasible: a mixture of the other columns beats b in every row. The largest such lead gives the multipliers.
     lead = linprog(
         np.append(np.zeros(num_columns), -1.0),
-        A_ub=np.hstack([gain, np.ones((num_rows, 1))]),
+        A_ub=np.hstack([rows.T, np.ones((num_rows, 1))]),
         b_ub=np.zeros(num_rows),
         A_eq=np.append(np.ones(num_columns), 0.0)[None, :],
         b_eq=[1.0],
@@ -81,15 +82,17 @@ def _by_highs(
         method="highs-ds",
     )
     ray = np.zeros(num_columns) if lead.status != 0 else np.maximum(lead.x[:-1], 0.0)
-    slope = -np.max(gain @ ray)
+    slope = -np.max(ray @ rows)
     length = 2.0 / slope if slope > 0.0 else 0.0
     return np.full(num_rows, np.nan), np.nan, length * ray
 
 
-def expected(games: Games, strategies: Float[np.ndarray, "n a"]) -> tuple[np.ndarray, np.ndarray]:
-    """Expected payoffs of the follower's actions to leader and follower, `(n, b)` each, on [0, 1]."""
-    row = strategies[:, None, :]
-    return (row @ games.leader)[:, 0], (row @ games.follower)[:, 0]
+def expected(
+    games: Games, strategies: Float[np.ndarray, "n a"]
+) -> tuple[Float[np.ndarray, "n b"], Float[np.ndarray, "n b"]]:
+    """Expected payoffs of the follower's actions to leader and follower, on [0, 1]."""
+    mixture = strategies[:, :, None]
+    return (games.leader @ mixture)[:, :, 0], (games.follower @ mixture)[:, :, 0]
 
 
 def at(values: Float[np.ndarray, "n b"], action: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:

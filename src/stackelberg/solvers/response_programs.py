@@ -13,14 +13,17 @@ family; the fixed matrix and the start at the leader's best row are ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from .dual_simplex import LIMIT, OPTIMAL, solve_lanes
+from .._types import AnyArray
+from .dual_simplex import DROPPED, LIMIT, OPTIMAL, LaneResults, Program, solve_program
 
 
 Family = Literal["strong", "weak", "margin"]
@@ -33,36 +36,57 @@ TABLEAU_CELLS = 1 << 15
 
 MAX_LANES = 256
 
-
-class Lanes(NamedTuple):
-    """Programs in the form that `solve_lanes` takes."""
-
-    cost: Float[np.ndarray, "n a"]
-    gain: Float[np.ndarray, "n a b"]
-    soft: Bool[np.ndarray, "n b"] | None
-    spare: Int[np.ndarray, "n"]
+LARGE = 4
+"""With fewer lanes than this, games are taken one by one and their matrices are sent to the device once."""
 
 
 @dataclass(frozen=True)
 class Games:
-    """A batch of games on [0, 1]: `leader` and `follower` payoffs, and which follower columns are `equal`."""
+    """A batch of games on [0, 1].
 
-    leader: Float[np.ndarray, "n a b"]
-    follower: Float[np.ndarray, "n a b"]
-    equal: Bool[np.ndarray, "n b b"]
+    - `leader`, `follower`: payoffs, the follower's action first.
+    - `equal`: which of the follower's columns are equal; None where it does not matter (strong family).
+    """
+
+    leader: Float[np.ndarray, "n b a"]
+    follower: Float[np.ndarray, "n b a"]
+    equal: Bool[np.ndarray, "n b b"] | None = None
 
     @classmethod
-    def build(cls, leader: Float[np.ndarray, "n a b"], follower: Float[np.ndarray, "n a b"]) -> Games:
-        num_columns = leader.shape[2]
-        equal = np.empty((leader.shape[0], num_columns, num_columns), dtype=bool)
-        for column in range(num_columns):  # one column at a time: the comparison of all pairs would need b times more
-            equal[:, column] = np.all(follower == follower[:, :, column, None], axis=1)
-        return cls(leader, follower, equal)
+    def build(cls, leader: Float[np.ndarray, "n a b"], follower: Float[np.ndarray, "n a b"], *, compare: bool) -> Games:
+        """The games with payoffs `(n, a, b)`; `compare` looks for equal columns."""
+        leader, follower = (np.ascontiguousarray(np.swapaxes(payoff, 1, 2)) for payoff in (leader, follower))
+        if not compare:
+            return cls(leader, follower)
+        # One column at a time: comparing all pairs at once would need b times the memory.
+        equal = [np.all(follower == follower[:, b, None], axis=2) for b in range(follower.shape[1])]
+        return cls(leader, follower, np.stack(equal, axis=1))
 
     @property
-    def is_first(self) -> Bool[np.ndarray, "n b"]:
-        """Whether no earlier column equals this one: each class of equal columns is tried once."""
-        return np.argmax(self.equal, axis=2) == np.arange(self.leader.shape[2])
+    def num_games(self) -> int:
+        return self.leader.shape[0]
+
+    @property
+    def num_rows(self) -> int:
+        """The leader's actions."""
+        return self.leader.shape[2]
+
+    @property
+    def num_columns(self) -> int:
+        """The follower's actions."""
+        return self.leader.shape[1]
+
+    def padded(self) -> Games:
+        """With copies of the leader's first action and follower actions that it never takes, to a rounded shape."""
+        rows, columns = _rounded(self.num_rows) - self.num_rows, _rounded(self.num_columns) - self.num_columns
+        if not (rows or columns):
+            return self
+        leader = np.pad(self.leader, ((0, 0), (0, columns), (0, rows)))
+        follower = np.pad(self.follower, ((0, 0), (0, columns), (0, rows)), constant_values=-1.0)
+        for payoff in (leader, follower):
+            payoff[:, :, self.num_rows :] = payoff[:, :, :1]
+        equal = None if self.equal is None else np.pad(self.equal, ((0, 0), (0, columns), (0, columns)))
+        return Games(leader, follower, equal)
 
 
 @dataclass(frozen=True)
@@ -86,71 +110,193 @@ def solve_programs(games: Games, family: Family, wanted: Bool[np.ndarray, "n b"]
 
     The margin family is cut off at `MARGIN`: what matters is whether the margin is positive.
     """
-    num_games, num_rows, num_columns = games.leader.shape
+    shape = games.num_games, games.num_columns
     answers = Answers(
-        strategies=np.full((num_games, num_columns, num_rows), np.nan),
-        values=np.full((num_games, num_columns), np.nan),
-        multipliers=np.zeros((num_games, num_columns, num_columns)),
-        unfinished=np.zeros((num_games, num_columns), dtype=bool),
-        pivots=np.zeros(num_games, dtype=np.int64),
+        strategies=np.full((*shape, games.num_rows), np.nan),
+        values=np.full(shape, np.nan),
+        multipliers=np.zeros((*shape, games.num_columns)),
+        unfinished=np.zeros(shape, dtype=bool),
+        pivots=np.zeros(games.num_games, dtype=np.int64),
     )
-    lanes_of = FAMILIES[family]
-    padded_rows, padded_columns = _padded(num_rows), _padded(num_columns)
-    width = max(1, min(MAX_LANES, TABLEAU_CELLS // (padded_rows * (padded_columns + 1))))
-    incumbent = np.full(num_games, MARGIN if family == "margin" else -np.inf)
-    ceiling = np.full((num_games, num_columns), np.inf) if family == "margin" else np.max(games.leader, axis=1)
-    limit = 100 + 20 * (padded_rows + padded_columns)
-
-    game, action = _best_first(ceiling, wanted)
-    while len(game):
-        if cut_off:
-            is_open = ceiling[game, action] > incumbent[game]
-            game, action = game[is_open], action[is_open]
-            if not len(game):
-                break
-        head, game = game[:width], game[width:]
-        column, action = action[:width], action[width:]
-        lanes = _pad(lanes_of(games, head, column), width, padded_rows, padded_columns)
-        limits = np.full(width, np.inf)
-        limits[: len(head)] = incumbent[head] if cut_off else -np.inf
-        found = [np.asarray(part)[: len(head)] for part in solve_lanes(*lanes, limits, limit=limit)]
-        strategy, multipliers, bound, status, pivots = found
-        is_solved = status == OPTIMAL
-        answers.strategies[head, column] = np.where(is_solved[:, None], _fold(strategy, num_rows), np.nan)
-        answers.values[head, column] = np.where(is_solved, bound, np.nan)
-        answers.multipliers[head, column] = multipliers[:, :num_columns]
-        answers.unfinished[head, column] = status == LIMIT
-        np.add.at(answers.pivots, head, pivots)
-        if family != "margin":
-            np.maximum.at(incumbent, head[is_solved], bound[is_solved])
+    padded = games.padded()
+    width = min(MAX_LANES, TABLEAU_CELLS // (padded.num_rows * (padded.num_columns + 1)))
+    race = _Race.start(games, family, cut_off)
+    game, action = _best_first(race.ceiling, wanted)
+    if width >= LARGE:
+        _side_by_side(padded, family, width, race, answers, game, action)
+    else:
+        for number in range(games.num_games):
+            _in_turn(padded, family, race, answers, number, action[game == number])
     return answers
 
 
-def _strong(games: Games, game: Int[np.ndarray, "n"], action: Int[np.ndarray, "n"]) -> Lanes:
-    follower = games.follower[game]
-    own = np.take_along_axis(follower, action[:, None, None], axis=2)
-    cost = games.leader[game, :, action]
-    return Lanes(cost, own - follower, None, action.astype(np.int32))
+@dataclass(frozen=True)
+class _Race:
+    """What each game's programs have to beat.
+
+    - `ceiling`: no program is worth more than this.  `incumbent`: what has been found, raised in place.
+    - `is_cut_off`: whether programs are dropped at the incumbent.  `rises`: whether values found raise it.
+    """
+
+    ceiling: Float[np.ndarray, "n b"]
+    incumbent: Float[np.ndarray, "n"]
+    is_cut_off: bool
+    rises: bool
+
+    @classmethod
+    def start(cls, games: Games, family: Family, is_cut_off: bool) -> _Race:
+        ceiling = np.max(games.leader, axis=2)
+        if family == "margin":
+            return cls(np.full_like(ceiling, np.inf), np.full(games.num_games, MARGIN), is_cut_off, rises=False)
+        return cls(ceiling, np.full(games.num_games, -np.inf), is_cut_off, rises=True)
+
+    def is_open(self, game: Int[np.ndarray, "m"], action: Int[np.ndarray, "m"]) -> Bool[np.ndarray, "m"]:
+        return self.ceiling[game, action] > self.incumbent[game]
+
+    def cutoff(self, game: Int[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
+        return self.incumbent[game] if self.is_cut_off else np.full(len(game), -np.inf)
+
+    def raise_to(self, game: Int[np.ndarray, "m"], value: Float[np.ndarray, "m"]) -> None:
+        if self.rises:
+            np.maximum.at(self.incumbent, game, value)
 
 
-def _weak(games: Games, game: Int[np.ndarray, "n"], action: Int[np.ndarray, "n"]) -> Lanes:
-    cost, gain, _, spare = _strong(games, game, action)
-    equal = games.equal[game, action]
-    gain = np.where(equal[:, None, :], games.leader[game] - cost[:, :, None], gain)
-    return Lanes(cost, gain, equal, spare)
+def program_of(
+    family: Family,
+    leader: Float[AnyArray, "b a"],
+    follower: Float[AnyArray, "b a"],
+    equal: Bool[AnyArray, "b b"] | None,
+    action: Int[AnyArray, ""] | int,
+) -> Program:
+    """The program of one follower action, in the form of the dual simplex."""
+    leader, follower = jnp.asarray(leader), jnp.asarray(follower)
+    spare = jnp.asarray(action, dtype=jnp.int32)
+    if family == "strong" or equal is None:
+        return Program(leader[action], follower[action] - follower, None, spare)
+    is_equal = jnp.asarray(equal)[action]
+    if family == "weak":
+        rows = jnp.where(is_equal[:, None], leader - leader[action], follower[action] - follower)
+        return Program(leader[action], rows, is_equal, spare)
+    rival = jnp.argmax(~is_equal).astype(jnp.int32)
+    rows = jnp.where(is_equal[:, None], 1.0, follower[rival] - follower)
+    return Program(follower[action] - follower[rival], rows, ~is_equal, rival)
 
 
-def _margin(games: Games, game: Int[np.ndarray, "n"], action: Int[np.ndarray, "n"]) -> Lanes:
-    follower = games.follower[game]
-    other = ~games.equal[game, action]
-    spare = np.argmax(other, axis=1).astype(np.int32)
-    rival = np.take_along_axis(follower, spare[:, None, None], axis=2)
-    cost = games.follower[game, :, action] - rival[:, :, 0]
-    gain = np.where(other[:, None, :], rival - follower, 1.0)
-    return Lanes(cost, gain, other, spare)
+@functools.partial(jax.jit, static_argnames=("family", "limit"))
+def _solve_lanes(
+    leader: Float[AnyArray, "n b a"],
+    follower: Float[AnyArray, "n b a"],
+    equal: Bool[AnyArray, "n b b"] | None,
+    action: Int[AnyArray, "n"],
+    cutoff: Float[AnyArray, "n"],
+    *,
+    family: Family,
+    limit: int,
+) -> LaneResults:
+    """One program of each game, side by side; compiled once for each shape and family."""
+    programs = jax.vmap(functools.partial(program_of, family))(leader, follower, equal, action)
+    return jax.vmap(functools.partial(solve_program, limit=limit))(programs, jnp.asarray(cutoff))
 
 
-FAMILIES: dict[Family, Callable[..., Lanes]] = {"strong": _strong, "weak": _weak, "margin": _margin}
+@functools.partial(jax.jit, static_argnames=("family", "limit", "rises"))
+def _solve_in_turn(
+    leader: Float[AnyArray, "b a"],
+    follower: Float[AnyArray, "b a"],
+    equal: Bool[AnyArray, "b b"] | None,
+    action: Int[AnyArray, "m"],
+    ceiling: Float[AnyArray, "m"],
+    incumbent: Float[AnyArray, ""],
+    *,
+    family: Family,
+    limit: int,
+    rises: bool,
+) -> LaneResults:
+    """Programs of one game, one after the other, each cut off at the best so far where the incumbent `rises`."""
+    num_columns, num_rows = leader.shape
+
+    def solve(turn: tuple[jax.Array, jax.Array, jax.Array]) -> LaneResults:
+        program = program_of(family, leader, follower, equal, turn[0])
+        return solve_program(program, turn[2], limit=limit)
+
+    def skip(turn: tuple[jax.Array, jax.Array, jax.Array]) -> LaneResults:
+        none = jnp.zeros((), jnp.int32)
+        return LaneResults(jnp.zeros(num_rows), jnp.zeros(num_columns), turn[1], none + DROPPED, none)
+
+    def one(best: jax.Array, turn: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, LaneResults]:
+        result = jax.lax.cond(turn[1] > best, solve, skip, (*turn, best))
+        is_better = rises & (result.status == OPTIMAL)
+        return jnp.where(is_better, jnp.maximum(best, result.bound), best), result
+
+    return jax.lax.scan(one, jnp.asarray(incumbent), (jnp.asarray(action), jnp.asarray(ceiling)))[1]
+
+
+def _side_by_side(
+    games: Games,
+    family: Family,
+    width: int,
+    race: _Race,
+    answers: Answers,
+    game: Int[np.ndarray, "m"],
+    action: Int[np.ndarray, "m"],
+) -> None:
+    """Fill in `answers` for these pairs of game and action, `width` at a time."""
+    while len(game):
+        if race.is_cut_off:
+            is_open = race.is_open(game, action)
+            game, action = game[is_open], action[is_open]
+        head, game = game[:width], game[width:]
+        column, action = action[:width], action[width:]
+        idle = width - len(head)
+        own = np.pad(head, (0, idle))
+        found = _solve_lanes(
+            games.leader[own],
+            games.follower[own],
+            None if games.equal is None else games.equal[own],
+            np.pad(column, (0, idle)).astype(np.int32),
+            np.pad(race.cutoff(head), (0, idle), constant_values=np.inf),  # an idle lane is dropped at once
+            family=family,
+            limit=_limit(games),
+        )
+        _record(answers, race, head, column, found)
+
+
+def _in_turn(
+    games: Games, family: Family, race: _Race, answers: Answers, number: int, action: Int[np.ndarray, "m"]
+) -> None:
+    """Fill in `answers` for these actions of one large game."""
+    idle = games.num_columns - len(action)
+    game = np.full(len(action), number)
+    found = _solve_in_turn(
+        games.leader[number],
+        games.follower[number],
+        None if games.equal is None else games.equal[number],
+        np.pad(action, (0, idle)).astype(np.int32),
+        np.pad(race.ceiling[game, action], (0, idle), constant_values=-np.inf),
+        np.float64(race.incumbent[number] if race.is_cut_off else -np.inf),
+        family=family,
+        limit=_limit(games),
+        rises=race.rises and race.is_cut_off,
+    )
+    _record(answers, race, game, action, found)
+
+
+def _record(
+    answers: Answers,
+    race: _Race,
+    game: Int[np.ndarray, "m"],
+    action: Int[np.ndarray, "m"],
+    found: LaneResults,
+) -> None:
+    num_rows, num_columns = answers.strategies.shape[2], answers.multipliers.shape[2]
+    strategy, multipliers, bound, status, pivots = (np.asarray(part)[: len(game)] for part in found)
+    is_solved = status == OPTIMAL
+    answers.strategies[game, action] = np.where(is_solved[:, None], strategy[:, :num_rows], np.nan)
+    answers.strategies[game, action, 0] += strategy[:, num_rows:].sum(axis=1)  # copies of the first action
+    answers.values[game, action] = np.where(is_solved, bound, np.nan)
+    answers.multipliers[game, action] = multipliers[:, :num_columns]
+    answers.unfinished[game, action] = status == LIMIT
+    np.add.at(answers.pivots, game, pivots)
+    race.raise_to(game[is_solved], bound[is_solved])
 
 
 def _best_first(
@@ -163,30 +309,12 @@ def _best_first(
     return game[is_wanted], order[is_wanted]
 
 
-def _padded(size: int) -> int:
-    """`size` rounded up to a multiple of an eighth of its leading power of two: few shapes are compiled."""
-    step = max(2, 1 << max(size.bit_length() - 4, 0))
+def _rounded(size: int) -> int:
+    """`size` rounded up, to a multiple of 4 when small and by an eighth at most beyond: few shapes are compiled."""
+    step = 4 if size <= 8 else max(2, 1 << (size.bit_length() - 4))
     return -(-size // step) * step
 
 
-def _pad(lanes: Lanes, width: int, num_rows: int, num_columns: int) -> Lanes:
-    """To full width and size: idle lanes, copies of the leader's first row, and constraints that never bind."""
-    cost, gain, soft, spare = lanes
-    idle, rows, columns = width - cost.shape[0], num_rows - cost.shape[1], num_columns - gain.shape[2]
-    if not (idle or rows or columns):
-        return lanes
-    gain = np.pad(gain, ((0, idle), (0, rows), (0, columns)), constant_values=1.0)
-    if rows:
-        gain[:, -rows:] = gain[:, :1]
-    cost = np.pad(cost, ((0, idle), (0, rows)))
-    if rows:
-        cost[:, -rows:] = cost[:, :1]
-    soft = None if soft is None else np.pad(soft, ((0, idle), (0, columns)))
-    return Lanes(cost, gain, soft, np.pad(spare, (0, idle)))
-
-
-def _fold(strategy: Float[np.ndarray, "n c"], num_rows: int) -> Float[np.ndarray, "n a"]:
-    """What the copies of the first row were given goes to the first row."""
-    folded = strategy[:, :num_rows].copy()
-    folded[:, 0] += strategy[:, num_rows:].sum(axis=1)
-    return folded
+def _limit(games: Games) -> int:
+    """Pivots after which a program is left to HiGHS: far more than any was seen to need."""
+    return 100 + 20 * (games.num_rows + games.num_columns)
