@@ -5,11 +5,13 @@ import json
 
 import numpy as np
 import pytest
+from scipy.special import lambertw
 
 import stackelberg as sg
 from oracles.exact_equilibrium import strong_value, weak_value
 from oracles.grid_quantal import best_value
 from stackelberg.games.files import GAMES
+from stackelberg.solvers.tariff import tariff_quantal
 
 
 NORMAL_FORMS = [item.name for item in sg.catalog.catalog() if isinstance(item.game, sg.NormalFormGame)]
@@ -89,6 +91,21 @@ def test_stored_markov_answers_are_those_of_recursion_over_stages(name):
     for heat, value in item.quantal_values.items():
         found = recursion(lambda u, v, heat=heat: best_value(u[None], v[None], [1.0], heat))
         assert value == pytest.approx(found, abs=1e-9)
+
+
+def test_stored_tariffs_are_those_of_the_closed_form_and_of_a_fine_grid():
+    game = sg.catalog_game("single-product")
+    prices = np.linspace(0.0, 20.0, 200_001)
+    weights = np.exp(2.0 - prices)
+    profit = weights / (1.0 + weights) * (prices - 0.5)
+    stored = sg.catalog.entry("single-product").quantal_values[1.0]
+    assert stored == pytest.approx(profit.max(), abs=1e-8)
+    assert stored == pytest.approx(lambertw(np.exp(0.5)).real, abs=1e-14)
+    for name in ("single-product", "day-tariff"):
+        game, item = sg.catalog_game(name), sg.catalog.entry(name)
+        solution = tariff_quantal(game, sg.QuantalResponse(1.0))
+        assert solution.certificate.gap < 1e-12
+        assert item.quantal_values[1.0] == pytest.approx(float(solution.leader_value), abs=1e-10)
 
 
 def test_a_planted_wrong_answer_is_caught():

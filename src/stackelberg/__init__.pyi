@@ -34,6 +34,8 @@ from .followers.fit_weights import PayoffModel, SUQRModel, WeightsModel
 from .followers.fit_result import Fit
 from .followers.fit import compare_models, comparison, fit_response
 from .evaluation.outcome import Outcome, evaluate
+from .evaluation.response_curve import response_curve
+from .evaluation.stress import Stress, StressRow, stress, usual_suspects
 from .evaluation.demand import demand
 from .solvers.base import AbstractSolver
 from .solvers.multiple_lps import MultipleLPs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .bayesian import BayesianGame
 from .catalog_entry import CatalogEntry
+from .domains.tariff import TariffGame, day_tariff
 from .markov import MarkovGame
 
 
@@ -74,6 +75,11 @@ def repeated_commitment() -> MarkovGame:
     )
 
 
+def single_product() -> TariffGame:
+    """One product, one price: the closed form of the pricing literature."""
+    return TariffGame([2.0], 1.0, 0.5, 0.0, 20.0, periods=["always"], title="One product, logit customers")
+
+
 KINDS = (
     CatalogEntry(
         "two-types",
@@ -109,5 +115,20 @@ KINDS = (
         "made for this catalog, from Conitzer and Sandholm (2006)",
         strong_value=7.0,
         quantal_values={2.0: 5.532839975353553},
+    ),
+    CatalogEntry(
+        "single-product",
+        single_product,
+        "One price against logit customers: 1/2 + 1 + W(e^(1/2)) = 2.26625.",
+        "closed form, as in Talluri and van Ryzin (2004)",
+        quantal_values={1.0: 0.7662486081617503},
+        basis="published",
+    ),
+    CatalogEntry(
+        "day-tariff",
+        day_tariff,
+        "Six periods of a day with a capacity cost on the busiest one.",
+        "generated, day_tariff(6, seed=0)",
+        quantal_values={1.0: 12.043177181008765},
     ),
 )

@@ -21,6 +21,7 @@ from .._json import parse_json
 from . import npz
 from .base import AbstractGame
 from .bayesian import BayesianGame
+from .domains.tariff import TariffGame
 from .markov import MarkovGame
 from .nfg import read_nfg, write_nfg
 from .normal_form import NormalFormGame
@@ -31,7 +32,12 @@ SUFFIX, SCHEMA_MARK, NOT_WRITABLE = "E-FILE-009", "E-FILE-010", "E-FILE-011"
 
 SCHEMA = "stackelberg-game/1"
 
-GAMES: dict[str, type] = {"normal-form": NormalFormGame, "bayesian": BayesianGame, "markov": MarkovGame}
+GAMES: dict[str, type] = {
+    "normal-form": NormalFormGame,
+    "bayesian": BayesianGame,
+    "markov": MarkovGame,
+    "tariff": TariffGame,
+}
 """The kinds of games that files can hold, by the name that stands in them."""
 
 SUFFIXES = (".json", ".nfg", ".npz")

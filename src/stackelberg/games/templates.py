@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from .base import AbstractGame
 from .bayesian import BayesianGame
+from .domains.tariff import TariffGame
 from .markov import MarkovGame
 from .normal_form import NormalFormGame
 
@@ -46,8 +47,21 @@ def _markov() -> MarkovGame:
     )
 
 
+def _tariff() -> TariffGame:
+    return TariffGame(
+        appeal=[2.0, 3.0],
+        price_sensitivity=0.1,
+        cost=[6.0, 11.0],
+        low=0.0,
+        high=60.0,
+        periods=["night", "day"],
+        title="A tariff of my own",
+    )
+
+
 TEMPLATES: dict[str, Callable[[], AbstractGame]] = {
     "normal-form": _normal_form,
     "bayesian": _bayesian,
     "markov": _markov,
+    "tariff": _tariff,
 }
