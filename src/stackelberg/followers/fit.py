@@ -43,13 +43,12 @@ def fit_response(
     found = likelihood.estimate(counts[None], level)
     estimate = found.parameters[0]
     dimension = len(estimate) - len(found.unidentified)
-    variances = np.diagonal(found.covariance[0])
     flags = _flags(found, table)
     return Fit(
         model=model,
         parameters=likelihood.names,
         estimate=estimate,
-        standard_error=np.sqrt(variances),
+        standard_error=found.standard_errors[0],
         interval=found.intervals[0],
         covariance=found.covariance[0],
         level=level,

@@ -20,7 +20,7 @@ from scipy.stats import chi2
 class Estimates:
     """Maximum likelihood estimates of `r` logs under one model with `d` parameters.
 
-    - `parameters`: `(r, d)`, always finite; `covariance`: inverse Fisher information, infinite where it says nothing.
+    - `parameters`: `(r, d)`, always finite; `covariance`: inverse Fisher information on the identified directions.
     - `intervals`: `(r, d, 2)`, profile likelihood; a side may be infinite.
     - `log_likelihood`: at `parameters`.  `supremum`: its least upper bound, larger only where `separated`.
     - `unidentified`: directions along which the parameters move without changing any probability, `(f, d)`.
@@ -35,6 +35,14 @@ class Estimates:
     separated: Bool[np.ndarray, "r"]
     unidentified: Float[np.ndarray, "f d"]
     log_fitted: Float[np.ndarray, "r m"]
+
+    @property
+    def standard_errors(self) -> Float[np.ndarray, "r d"]:
+        """Square roots of the variances; infinite where data are separated or do not determine the parameter."""
+        variances = np.diagonal(self.covariance, axis1=1, axis2=2).copy()
+        variances[:, (np.abs(self.unidentified) > 1e-6).any(axis=0)] = np.inf
+        variances[self.separated] = np.inf
+        return np.sqrt(variances)
 
 
 class AbstractLikelihood(ABC):

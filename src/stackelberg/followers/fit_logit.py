@@ -60,7 +60,6 @@ class LogitLikelihood(AbstractLikelihood):
         supremum = np.maximum(best.log_likelihood if not self.nonnegative else attained, attained)
         supremum = np.where(separated, np.maximum(best.log_likelihood, attained), supremum)
         covariance = _covariance(reduced, table, parameters * unit @ basis, basis) / np.outer(unit, unit)
-        covariance[separated] = np.inf
         shape = (len(table), dimension, 2)
         intervals = np.full(shape, np.nan)
         if level is not None:
@@ -189,14 +188,10 @@ def _covariance(
     theta: Float[np.ndarray, "r k"],
     basis: Float[np.ndarray, "d k"],
 ) -> Float[np.ndarray, "r d d"]:
-    """Inverse information on the identified directions, mapped back; infinite for unidentified parameters."""
+    """Inverse information on the identified directions, mapped back; 0 along the others."""
     _, hessian = derivatives(reduced, table, table.sum(axis=-1), theta)
     inverse = np.linalg.inv(well_posed(hessian)) if hessian.shape[-1] else hessian
-    covariance = np.einsum("dk,rkl,el->rde", basis, inverse, basis)
-    for j in range(len(basis)):
-        if not is_coordinate_identified(basis, j):
-            covariance[:, j, j] = np.inf
-    return covariance
+    return np.einsum("dk,rkl,el->rde", basis, inverse, basis)
 
 
 def _orthogonal_complement(row: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k l"]:

@@ -63,15 +63,13 @@ class MixtureLikelihood(AbstractLikelihood):
             return float(log_likelihood(counts, np.log(fixed + weights @ others)))
 
     def _covariance(self, counts: Float[np.ndarray, "m"], weights: Float[np.ndarray, "k"]) -> Float[np.ndarray, "d d"]:
-        """Inverse observed information of the free shares; infinite where it is singular."""
+        """Inverse observed information of the free shares, on the directions that it determines."""
         d = len(weights) - 1
         probabilities = weights @ self.responses
         seen = counts > 0
         scores = (self.responses[1:, seen] - self.responses[0, seen]) / probabilities[seen]
         information = (scores * counts[seen]) @ scores.T
-        if d and np.linalg.cond(information) < 1e12:
-            return np.linalg.inv(information)
-        return np.full((d, d), np.inf)
+        return np.linalg.pinv(information, rcond=1e-12, hermitian=True) if d else np.zeros((0, 0))
 
     def _unidentified(self, counts: Float[np.ndarray, "r m"]) -> Float[np.ndarray, "f d"]:
         """Shifts of shares between rules that play alike wherever there are data."""

@@ -79,10 +79,11 @@ def of_type(values: Float[np.ndarray, "c *t b"], table: ChoiceTable) -> Float[np
 
 @exact
 def _payoffs(game: AbstractGame, commitments: Float[np.ndarray, "c *k"]) -> Float[AnyArray, "c *t b"]:
-    return jax.vmap(lambda commitment: _one_shot(game.induce(commitment)).follower_payoff)(jnp.asarray(commitments))
+    return jax.vmap(lambda commitment: one_shot(game.induce(commitment)).follower_payoff)(jnp.asarray(commitments))
 
 
-def _one_shot(problem: AbstractProblem) -> OneShot:
+def one_shot(problem: AbstractProblem) -> OneShot:
+    """`problem`, when the follower moves once in it; `InputError` otherwise."""
     if isinstance(problem, OneShot):
         return problem
     raise InputError(

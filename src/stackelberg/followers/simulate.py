@@ -25,8 +25,7 @@ def sample_choices(
     generator = np.random.Generator(np.random.Philox(boundary.whole_number("seed", seed)))
     announced = np.stack([np.asarray(game.check_commitment(row)) for row in np.asarray(commitments)])
     responses = np.stack([_joint(game, follower, row) for row in announced])  # (c, t, b), summing to 1 over types
-    contexts, types, actions = responses.shape
-    counts = generator.multinomial(plays, responses.reshape(contexts, -1)).reshape(responses.shape)
+    counts = generator.multinomial(plays, responses.reshape(len(responses), -1)).reshape(responses.shape)
     period, kind, action = np.nonzero(counts)
     if not len(period):
         raise InputError(
