@@ -45,4 +45,5 @@ from .solvers.nash import NashEquilibria, nash_equilibria
 from .solvers.bayesian_milp import BayesianMILP
 from .solvers.type_enumeration import TypeEnumeration
 from .solvers.backward_induction import BackwardInduction
+from .solvers.gradient_ascent import GradientAscent
 from .report.figures import plot
