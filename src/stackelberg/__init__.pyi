@@ -24,6 +24,7 @@ from .games.published_choices import ochs_matching_pennies
 from .followers.base import AbstractFollower, AbstractLogitFollower, Callback
 from .followers.best_response import BestResponse
 from .followers.quantal_response import QuantalResponse
+from .followers.files import follower_from_json, follower_to_json
 from .followers.behavioural import SUQR, LinearResponse, Mixture, Trembling
 from .followers.level_k import LevelK
 from .followers.perceived_payoff import PerceivedPayoff
@@ -34,10 +35,13 @@ from .followers.fit_weights import PayoffModel, SUQRModel, WeightsModel
 from .followers.fit_result import Fit
 from .followers.fit import compare_models, comparison, fit_response
 from .evaluation.outcome import Outcome, evaluate
+from .evaluation.landscape import landscape
+from .evaluation.learning import learning_curve
 from .evaluation.response_curve import response_curve
 from .evaluation.stress import Stress, StressRow, stress, usual_suspects
 from .evaluation.demand import demand
 from .solvers.base import AbstractSolver
+from .solvers.rationality import rationality_curve
 from .solvers.multiple_lps import MultipleLPs
 from .solvers.batch import BatchSolution, solve_batch
 from .solvers.correlated_lp import CorrelatedLP

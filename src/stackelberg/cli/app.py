@@ -1,0 +1,107 @@
+"""The application: its verbs, its exit codes, and what happens when something goes wrong.
+
+Exit codes: 0 done, 1 failed, 2 usage (bad input and unreadable files included), 3 a computation met a NaN or an
+infinity, 128 + n ended by signal n.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import warnings
+from typing import Annotated, Any
+
+import typer
+import typer.core
+
+from . import cite, demo, doctor, errors, fit, games, plot, solve, stress
+
+
+# What the parser raises to print a usage line or to leave with a code. Its base class has no public name of its own.
+PARSER = (typer.Exit, typer.Abort, next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException"))
+
+
+class Verbs(typer.core.TyperGroup):
+    """A group of verbs whose errors become one readable block and an exit code, never a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb; see the module for the exit codes."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            code = errors.SIGNAL + signal.SIGINT
+        except BrokenPipeError:
+            # The reader has left (`| head`): nothing is wrong, and what is still buffered has nowhere to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = errors.SIGNAL + signal.SIGPIPE
+        except PARSER:
+            raise
+        except Exception as problem:
+            if ctx.params.get("debug"):
+                raise
+            errors.report(problem, as_json="--json" in sys.argv)
+            code = errors.exit_code(problem)
+        raise typer.Exit(code)
+
+
+app = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Games in which a leader commits and followers respond: solve them, fit the follower, stress the plan.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from .. import __version__
+
+        print(f"stackelberg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and stop.")
+    ] = False,
+) -> None:
+    del debug, version
+    _remember_compilations()
+
+
+app.command("demo")(demo.demo)
+app.add_typer(games.app, name="games")
+app.command("solve")(solve.solve)
+app.command("fit")(fit.fit)
+app.command("stress")(stress.stress)
+app.command("plot")(plot.plot)
+app.command("doctor")(doctor.doctor)
+app.command("cite")(cite.cite)
+
+
+def main() -> None:
+    """The installed command `stackelberg`."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(errors.SIGNAL + number))
+    warnings.showwarning = _as_a_note
+    app(prog_name="stackelberg")
+
+
+def _as_a_note(message: Any, *_: Any, **__: Any) -> None:
+    print(f"note: {message}", file=sys.stderr)
+
+
+def _remember_compilations() -> None:
+    """Keep JAX's compilations between runs, in the user's cache folder; without one, every run compiles again."""
+    from .cache import folder
+
+    if (place := folder()) is not None:
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(place))
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")

@@ -1,0 +1,59 @@
+"""Errors as one readable block, and the exit code that goes with each."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from .._errors import FileError, InputError, NonFiniteResultError, StackelbergError
+
+
+OK, FAILED, USAGE, NON_FINITE, SIGNAL = 0, 1, 2, 3, 128
+
+
+def exit_code(problem: BaseException) -> int:
+    """2 for what was handed in, 3 for a computation that met a NaN or an infinity, 1 for every other failure."""
+    if isinstance(problem, InputError | FileError):
+        return USAGE
+    return NON_FINITE if isinstance(problem, NonFiniteResultError) else FAILED
+
+
+def report(problem: BaseException, as_json: bool = False) -> None:
+    """Print `problem` to standard error: code, place, found, allowed, remedy; one JSON object with `as_json`."""
+    parts = describe(problem)
+    if as_json:
+        print(json.dumps({"schema": "stackelberg-error/1", "error": parts}, ensure_ascii=False), file=sys.stderr)
+        return
+    headline = " ".join(parts[key] for key in ("code", "place") if key in parts)
+    print(f"error: {headline}", file=sys.stderr)
+    for key in ("found", "allowed", "remedy"):
+        if parts.get(key):
+            print(f"  {key:<8} {parts[key]}", file=sys.stderr)
+
+
+def describe(problem: BaseException) -> dict[str, str]:
+    """The parts of an error, as text; every one has a `code` and says what was `found`."""
+    fields: dict[str, Any] = {"code": getattr(problem, "code", "E-GENERAL-001")}
+    if isinstance(problem, InputError):
+        fields |= {"place": _place(problem), "found": problem.found, "allowed": problem.allowed}
+        fields |= {"remedy": problem.remedy}
+    elif isinstance(problem, FileError):
+        fields |= {"place": problem.path, "found": problem.found, "remedy": problem.remedy}
+    elif isinstance(problem, StackelbergError):
+        fields |= {"found": str(problem).removeprefix(fields["code"]).strip()}
+    else:
+        fields |= {
+            "found": f"{type(problem).__name__}: {problem}",
+            "remedy": "This is not an error that the package expects. Run again with `stackelberg --debug ...`"
+            " and report what it prints.",
+        }
+    return {key: str(value) for key, value in fields.items() if value not in (None, "")}
+
+
+def _place(problem: InputError) -> str:
+    if problem.position in (None, ()):
+        return problem.field
+    if isinstance(problem.position, str):
+        return f"{problem.field}, {problem.position}"
+    return f"{problem.field}[{','.join(str(index) for index in problem.position or ())}]"

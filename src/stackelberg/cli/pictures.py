@@ -1,0 +1,130 @@
+"""Records to draw: from plans, games, record files, and from the demo's story."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import _boundary as boundary
+from .._errors import InputError
+from .._record import Record
+from ..evaluation.landscape import landscape
+from ..evaluation.learning import learning_curve
+from ..followers.base import AbstractFollower
+from ..followers.quantal_response import QuantalResponse
+from ..games.base import AbstractGame
+from ..games.normal_form import NormalFormGame
+from ..report import figures
+from ..solvers.rationality import rationality_curve
+from . import inputs, plans
+from .story import Story
+
+
+def draw(record: Record, base: Path | str) -> list[str]:
+    """Write the picture of `record` as PNG and SVG and its numbers as CSV; the names of the files."""
+    figures.plot(record, base)
+    return [f"{base}.{suffix}" for suffix in ("png", "svg", "csv")]
+
+
+def of_story(told: Story) -> Iterator[tuple[str, Record]]:
+    """The three pictures of the demo, each with its name."""
+    yield "landscape", with_attributes(_landscape(told.game, told.follower, 0), marks=told.marks())
+    yield "rationality", rationality_curve(told.game)
+    yield "estimation", told.learning
+
+
+def with_attributes(record: Record, **more: Any) -> Record:
+    """`record` with further attributes."""
+    return Record(record.kind, record.columns, {**record.attributes, **more})
+
+
+def record_of(source: str, kind: str | None, response: str, seed: int) -> Record:
+    """What is to be drawn of a record file, a plan file, a game file or a game of the catalog."""
+    data = inputs.read_json(source) if Path(source).suffix == ".json" else None
+    if isinstance(data, dict) and {"kind", "columns", "attributes"} <= set(data):
+        return Record.from_json(data)
+    if isinstance(data, dict) and data.get("schema") == plans.SCHEMA:
+        plan = plans.read_plan(source)
+        return _made(kind or "solution", plan.game, plan.follower, seed, plan)
+    return _made(kind or "landscape", inputs.load_game(source), inputs.load_follower(response), seed, None)
+
+
+def _made(kind: str, game: AbstractGame, follower: AbstractFollower, seed: int, plan: plans.Plan | None) -> Record:
+    if kind in ("solution", "coverage"):
+        return plans.solution_record(_needed(plan, kind))
+    make = MAKERS[boundary.one_of("--kind", kind, MAKERS)]
+    if not isinstance(game, NormalFormGame):
+        raise InputError(
+            boundary.TYPE,
+            "SOURCE",
+            found=f"it is a {type(game).__name__}",
+            allowed=f"{kind} is drawn of games in normal form",
+            remedy="Draw its plan: `stackelberg solve ... --out plan.json`, then `stackelberg plot plan.json`.",
+        )
+    record = make(game, follower, seed)
+    return record if plan is None or kind != "landscape" else with_attributes(record, marks=[_mark(plan)])
+
+
+def _landscape(game: NormalFormGame, follower: AbstractFollower, seed: int) -> Record:
+    del seed
+    return with_attributes(landscape(game, follower), follower=plans.describe(follower))
+
+
+def _rationality(game: NormalFormGame, follower: AbstractFollower, seed: int) -> Record:
+    del follower, seed
+    return rationality_curve(game)
+
+
+def _response(game: NormalFormGame, follower: AbstractFollower, seed: int) -> Record:
+    found = _landscape(game, follower, seed)
+    columns = {"share": found["commitment"][:, 0], "response": found["response"]}
+    if found["commitment"].shape[1] != 2:
+        raise InputError(
+            boundary.SHAPE,
+            "SOURCE",
+            found=f"the leader has {found['commitment'].shape[1]} actions",
+            allowed="the response is drawn along the mixtures of 2",
+            remedy="Draw the landscape: --kind landscape.",
+        )
+    across = f"probability of the leader's action {found.attributes['leader_actions'][0]}"
+    return Record("response", columns, {**found.attributes, "across": across})
+
+
+def _estimation(game: NormalFormGame, follower: AbstractFollower, seed: int) -> Record:
+    if not isinstance(follower, QuantalResponse) or not np.isfinite(follower.inverse_temperature):
+        raise InputError(
+            boundary.TYPE,
+            "--response",
+            found=plans.describe(follower),
+            allowed="what is learned is a finite inverse temperature",
+            remedy="Write --response quantal:5.",
+        )
+    return learning_curve(game, follower, seed=seed)
+
+
+MAKERS: dict[str, Callable[[NormalFormGame, AbstractFollower, int], Record]] = {
+    "landscape": _landscape,
+    "rationality": _rationality,
+    "response": _response,
+    "estimation": _estimation,
+}
+
+
+def _mark(plan: plans.Plan) -> dict[str, Any]:
+    commitment, value = plan.answer["commitment"], plan.answer["leader_value"]
+    return {"label": "the plan", "symbol": "qse", "commitment": commitment, "value": value}
+
+
+def _needed(plan: plans.Plan | None, kind: str) -> plans.Plan:
+    if plan is None:
+        raise InputError(
+            boundary.INCONSISTENT,
+            "SOURCE",
+            found="it is a game, and nothing was planned yet",
+            allowed=f"{kind} is drawn of a plan",
+            remedy="Solve it first: `stackelberg solve GAME --out plan.json`.",
+        )
+    return plan

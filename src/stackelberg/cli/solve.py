@@ -1,0 +1,56 @@
+"""`stackelberg solve`: the best commitment, what it is worth, and the proof."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from . import options
+
+
+def solve(
+    game: options.Game = "",
+    response: Annotated[
+        str, typer.Option("--response", "-r", help="best, quantal:5, suqr:FILE, or a FILE that `fit` wrote.")
+    ] = "best",
+    inverse_temperature: Annotated[
+        float | None,
+        typer.Option(
+            "--inverse-temperature", "--lambda", "--eta", min=0.0, metavar="NUMBER",
+            help="Short for --response quantal:NUMBER; λ or η in papers, in units of 1/payoff.",
+        ),
+    ] = None,
+    ties: Annotated[str, typer.Option(help="Who gains from a best responder's ties: leader or adversary.")] = "leader",
+    announcement: Annotated[
+        str, typer.Option(help="strategy; or prescription: the leader's action may depend on the follower's.")
+    ] = "strategy",
+    tolerance: Annotated[float, typer.Option(help="Gap at which a quantal optimum counts as proven.", min=0.0)] = 1e-6,
+    time_limit: Annotated[
+        float | None, typer.Option("--time-limit", help="Seconds; then the best answer so far, with its gap.", min=0.0)
+    ] = None,
+    as_json: options.Json = False,
+    out: options.Out = None,
+    quiet: options.Quiet = False,
+    json_schema: options.Schema = False,
+) -> None:  # fmt: skip
+    """What the leader of GAME should announce, what that is worth, and how much better anything else could be."""
+    from . import output
+
+    if json_schema:
+        output.print_schema("solve")
+    if not game:
+        raise typer.BadParameter("name a game file, or a game of the catalog (`stackelberg games list`)")
+    from . import inputs, methods, plans, text
+
+    if inverse_temperature is not None:
+        response = f"quantal:{inverse_temperature:.17g}"
+    played = inputs.load_game(game)
+    follower = inputs.load_follower(response, ties)
+    method = methods.method(played, follower, announcement, tolerance, time_limit)
+    with output.progress("solving", quiet=quiet):
+        solution = method(played)
+    plan = plans.Plan(played, follower, solution.to_json(), inputs.fit_behind(response))
+    output.deliver("solve", plan.to_json(), text.of_plan(plan), as_json=as_json, out=out)
+    if out is not None:
+        output.remark(f"plan written to {out}; next: stackelberg stress {out}", quiet)

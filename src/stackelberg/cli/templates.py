@@ -1,0 +1,92 @@
+"""Examples to start from, and checks of what was made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from .. import _boundary as boundary
+from .._disk import write_whole
+from .._errors import InputError
+from .._record import dumps
+from ..followers.simulate import sample_choices
+from ..games.base import AbstractGame
+from ..games.choices_files import choices_template, read_choices, write_choices
+from ..games.files import check_game, game_template, game_to_json, write_game
+from .inputs import load_follower, load_game
+
+
+NUM_COMMITMENTS = 20
+
+
+def template(kind: str, game: str | None) -> str:
+    """The text of an example: JSON for a game, CSV for `choices`."""
+    if kind == "choices":
+        return choices_template(load_game(_needed(game)))
+    return dumps(game_to_json(game_template(kind)))
+
+
+def write(kind: str, game: str | None, path: Path) -> None:
+    """Write an example; games in the format that the suffix of `path` names."""
+    if kind == "choices":
+        write_whole(path, template(kind, game).encode())
+    else:
+        write_game(game_template(kind), path)
+
+
+def simulate(game: str | None, response: str, plays: int, seed: int, path: Path) -> None:
+    """Write a generated log: twenty commitments or fewer, drawn uniformly, and what the follower answers to them."""
+    played, follower = load_game(_needed(game)), load_follower(response)
+    commitments = max(1, min(NUM_COMMITMENTS, plays))
+    announced = _drawn(played, commitments, seed)
+    each = -(-plays // commitments)
+    write_choices(sample_choices(played, follower, announced, each, seed=seed), path, played)
+
+
+def _drawn(game: AbstractGame, count: int, seed: int) -> Float[np.ndarray, "n k"]:
+    """Commitments drawn uniformly from the simplex; coverage is drawn around the uniform one and kept within bounds."""
+    uniform = np.asarray(game.uniform_commitment())
+    if uniform.ndim != 1:
+        raise InputError(
+            boundary.SHAPE,
+            "--game",
+            found=f"a commitment of this game has the shape {uniform.shape}",
+            allowed="logs can be generated for games whose commitment is one strategy",
+            remedy="Use sg.sample_choices with commitments of your own.",
+        )
+    generator = np.random.Generator(np.random.Philox(seed))
+    shares = generator.dirichlet(np.ones(len(uniform)), size=count)
+    total = uniform.sum()
+    return shares if np.isclose(total, 1.0) else uniform * np.minimum(2 * generator.random((count, 1)), 1 / total)
+
+
+def check(file: str, game: str | None) -> tuple[dict[str, Any], list[str]]:
+    """What a file holds, as JSON and as lines of text; raises what reading it raises."""
+    if Path(file).suffix.lower() == ".csv":
+        choices = read_choices(file, load_game(_needed(game)))
+        summary = {"path": file, "kind": "choices", "rows": len(choices), "num_plays": choices.num_plays}
+        return summary, [f"{file}: a log of {choices.num_plays:g} choices in {len(choices)} rows. No problem found."]
+    found = check_game(file)
+    lines = [f"{file}: {found.kind}" + (f", {found.title}" if found.title else "")]
+    lines += [f"  {name} {shape}" + _range(found.ranges.get(name)) for name, shape in found.shapes.items()]
+    lines += [f"  note: {note}" for note in found.notes] or ["  No problem found."]
+    return found.to_json(), lines
+
+
+def _range(ends: tuple[float, float] | None) -> str:
+    return "" if ends is None else f" from {ends[0]:g} to {ends[1]:g}"
+
+
+def _needed(game: str | None) -> str:
+    if game is None:
+        raise InputError(
+            boundary.EMPTY,
+            "--game",
+            found="it is missing",
+            allowed="a log of choices belongs to a game",
+            remedy="Add --game FILE, or --game NAME for a game of the catalog.",
+        )
+    return game
