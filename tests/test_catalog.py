@@ -10,6 +10,7 @@ from scipy.special import lambertw
 import stackelberg as sg
 from oracles.exact_equilibrium import strong_value, weak_value
 from oracles.grid_quantal import best_value
+from oracles.security_values import by_coverage, by_placements
 from stackelberg.games.files import GAMES
 from stackelberg.solvers.tariff import tariff_quantal
 
@@ -91,6 +92,16 @@ def test_stored_markov_answers_are_those_of_recursion_over_stages(name):
     for heat, value in item.quantal_values.items():
         found = recursion(lambda u, v, heat=heat: best_value(u[None], v[None], [1.0], heat))
         assert value == pytest.approx(found, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["two-targets", "four-targets", "patrol-park"])
+def test_stored_security_answers_are_those_of_placements_and_of_coverage(name):
+    item, game = sg.catalog.entry(name), sg.catalog_game(name)
+    assert item.strong_value == pytest.approx(by_coverage(game), abs=1e-9)
+    if len(game.targets) < 5:
+        leader, follower = by_placements(game)
+        assert item.strong_value == pytest.approx(float(leader), abs=1e-14)
+        assert item.follower_value == pytest.approx(float(follower), abs=1e-14)
 
 
 def test_stored_tariffs_are_those_of_the_closed_form_and_of_a_fine_grid():

@@ -11,6 +11,7 @@ from .games.bayesian import BayesianGame
 from .games.markov import MarkovGame
 from .games.finite_horizon import FiniteHorizon
 from .games.discounted import Discounted
+from .games.domains.patrol import patrol_park
 from .games.domains.tariff import TariffGame, day_tariff
 from .games.files import GameSummary, check_game, game_from_json, game_template, game_to_json, read_game, write_game
 from .games import catalog
@@ -40,6 +41,7 @@ from .evaluation.learning import learning_curve
 from .evaluation.response_curve import response_curve
 from .evaluation.stress import Stress, StressRow, stress, usual_suspects
 from .evaluation.demand import demand
+from .evaluation.coverage import coverage_map
 from .solvers.base import AbstractSolver
 from .solvers.rationality import rationality_curve
 from .solvers.multiple_lps import MultipleLPs

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from .bayesian import BayesianGame
 from .catalog_entry import CatalogEntry
+from .domains.patrol import patrol_park
 from .domains.tariff import TariffGame, day_tariff
 from .markov import MarkovGame
+from .security import SecurityGame
 
 
 def two_types() -> BayesianGame:
@@ -32,6 +34,23 @@ def three_houses() -> BayesianGame:
         follower_actions=["house 1", "house 2", "house 3"],
         types=["jewels", "electronics"],
         title="Three houses",
+    )
+
+
+def two_targets() -> SecurityGame:
+    """One guard, two targets of different worth."""
+    return SecurityGame([0, 0], [-4, -2], [-1, -1], [4, 2], 1, targets=["large", "small"], title="Two targets")
+
+
+def four_targets() -> SecurityGame:
+    """Two guards, four targets; the leader and the follower do not value them alike."""
+    return SecurityGame(
+        leader_covered=[2, 0, 1, 0],
+        leader_uncovered=[-8, -5, -6, -2],
+        follower_covered=[-3, -4, -1, -2],
+        follower_uncovered=[5, 6, 3, 4],
+        resources=2,
+        title="Four targets, two guards",
     )
 
 
@@ -99,6 +118,29 @@ KINDS = (
         strong_value=-2.820143884892086,
         follower_value=2.431654676258993,
         weak_value=-2.820143884892086,
+    ),
+    CatalogEntry(
+        "two-targets",
+        two_targets,
+        "One guard between two targets: the follower is made indifferent.",
+        "made for this catalog, form of Kiekintveld et al. (2009)",
+        strong_value=-5 / 4,
+        follower_value=7 / 8,
+    ),
+    CatalogEntry(
+        "four-targets",
+        four_targets,
+        "Two guards, four targets, payoffs that are not zero-sum.",
+        "made for this catalog, form of Kiekintveld et al. (2009)",
+        strong_value=-1.0,
+        follower_value=1.0,
+    ),
+    CatalogEntry(
+        "patrol-park",
+        patrol_park,
+        "A park of 25 cells and 5 rangers, the case of the docs.",
+        "generated, patrol_park(5, 5, 5, seed=0)",
+        strong_value=-4.0529706046327,
     ),
     CatalogEntry(
         "fishery",

@@ -25,6 +25,7 @@ from .domains.tariff import TariffGame
 from .markov import MarkovGame
 from .nfg import read_nfg, write_nfg
 from .normal_form import NormalFormGame
+from .security import SecurityGame
 from .templates import TEMPLATES
 
 
@@ -35,6 +36,7 @@ SCHEMA = "stackelberg-game/1"
 GAMES: dict[str, type] = {
     "normal-form": NormalFormGame,
     "bayesian": BayesianGame,
+    "security": SecurityGame,
     "markov": MarkovGame,
     "tariff": TariffGame,
 }

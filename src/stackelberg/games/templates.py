@@ -9,6 +9,7 @@ from .bayesian import BayesianGame
 from .domains.tariff import TariffGame
 from .markov import MarkovGame
 from .normal_form import NormalFormGame
+from .security import SecurityGame
 
 
 def _normal_form() -> NormalFormGame:
@@ -47,6 +48,18 @@ def _markov() -> MarkovGame:
     )
 
 
+def _security() -> SecurityGame:
+    return SecurityGame(
+        leader_covered=[0, 0, 0],
+        leader_uncovered=[-5, -3, -1],
+        follower_covered=[-2, -2, -2],
+        follower_uncovered=[5, 3, 1],
+        resources=1,
+        targets=["gate", "harbour", "depot"],
+        title="Targets of my own",
+    )
+
+
 def _tariff() -> TariffGame:
     return TariffGame(
         appeal=[2.0, 3.0],
@@ -62,6 +75,7 @@ def _tariff() -> TariffGame:
 TEMPLATES: dict[str, Callable[[], AbstractGame]] = {
     "normal-form": _normal_form,
     "bayesian": _bayesian,
+    "security": _security,
     "markov": _markov,
     "tariff": _tariff,
 }
