@@ -163,7 +163,7 @@ def whole_numbers(
             allowed="every entry must be a whole number",
             remedy="Counts and indices are whole numbers; check the column that it comes from.",
         )
-    real_array(field, array, low=low, high=min(2.0**53, math.inf if high is None else high))
+    real_array(field, array, low=float(low), high=min(2.0**53, math.inf if high is None else float(high)))
     return array.astype(np.int64)
 
 

@@ -99,7 +99,7 @@ def stress(
     *,
     rivals: Mapping[str, AbstractFollower] | None = None,
     choices: Choices | None = None,
-    promised: float | None = None,
+    promised: float | int | None = None,
     seed: int = 0,
 ) -> Stress:
     """What `commitment` is worth to the leader if the follower is not exactly as fitted.

@@ -38,9 +38,10 @@ class Stakes:
 def worst_temperature(stakes: Stakes, low: float, high: float, tolerance: float = 1e-6) -> tuple[float, Estimate]:
     """The inverse temperature in [low, high] at which a logit follower pays the leader least, with a proven bound.
 
-    `high` may be infinite. On [a, b] the value moves by at most (b - a) Σ prior · range(u) · min(shortfall(a), range(q)/4),
-    where the shortfall max q - E q falls with the inverse temperature: cells whose bound could still undercut the best
-    value found by more than `tolerance` × range(u) are halved until there are none (or 200,000 cells).
+    `high` may be infinite. On [a, b] the value moves by at most
+    (b - a) Σ prior · range(u) · min(shortfall(a), range(q)/4), where the shortfall max q - E q falls with the inverse
+    temperature: cells whose bound could still undercut the best value found by more than `tolerance` × range(u) are
+    halved until there are none (or 200,000 cells).
     """
     gaps = stakes.follower.max(axis=-1, keepdims=True) - stakes.follower
     spread = np.ptp(stakes.leader, axis=-1)

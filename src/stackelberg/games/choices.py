@@ -115,9 +115,11 @@ class Choices:
         """The counts of a checked log, one row for each distinct commitment and type that were met."""
         num_actions, _ = follower_shape(game)
         leader, follower = self.by_leader, ~self.by_leader
-        leader_counts = np.bincount(self.action[leader], self.count[leader], len(game.uniform_commitment()))
+        leader_counts = np.bincount(self.action[leader], self.count[leader], len(game.uniform_commitment())).astype(
+            float
+        )
         if self.commitment is None:
-            counts = np.bincount(self.action[follower], self.count[follower], num_actions)[None]
+            counts = np.bincount(self.action[follower], self.count[follower], num_actions).astype(float)[None]
             return ChoiceTable(None, np.zeros(1, np.int64), counts, leader_counts)
         flat = self.commitment.reshape(len(self), -1)
         keys, first, inverse = np.unique(
@@ -155,7 +157,7 @@ class ChoiceTable:
         return int((self.counts.sum(axis=0) > 0).sum()) <= 1
 
 
-def from_frequencies(leader: Any, follower: Any, num_plays: float) -> Choices:
+def from_frequencies(leader: Any, follower: Any, num_plays: float | int) -> Choices:
     """Simultaneous play known only by published frequencies: `frequency × num_plays` choices each.
 
     Rounded frequencies give fractional counts, and the likelihood takes them as they are: fits then reproduce what

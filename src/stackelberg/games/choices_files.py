@@ -173,7 +173,7 @@ def _share(cell: str) -> float:
 
 def _one_word(words: Sequence[str]) -> Callable[[str], float]:
     """Reads a name out of `words`, or else its number from 1, as its number from 0."""
-    places = {word: index for index, word in enumerate(words)}
+    places = {word: float(index) for index, word in enumerate(words)}
 
     def parse(cell: str) -> float:
         if cell in places:
@@ -181,7 +181,7 @@ def _one_word(words: Sequence[str]) -> Callable[[str], float]:
         number = int(cell)
         if not 1 <= number <= len(words):
             raise ValueError(cell)
-        return number - 1
+        return float(number - 1)
 
     return parse
 
@@ -235,7 +235,7 @@ def _by_identifier(table: CsvTable, wide: Sequence[str], second: PathName | None
     for index, word in enumerate(other.column("commitment_id")):
         if word in places:
             raise bad_cells(other, "commitment_id", [index], "identifiers must differ")
-        places[word] = index
+        places[word] = float(index)
     chosen = parsed(table, "commitment_id", places.__getitem__, f"it must stand in {other.shown}")
     return values[chosen.astype(int)]
 
