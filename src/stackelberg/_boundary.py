@@ -9,19 +9,33 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ._errors import InputError, NonFiniteError
-
-
-NOT_FINITE, SHAPE, TYPE, RANGE, DISTRIBUTION, EMPTY, RAGGED, NAME, INCONSISTENT, MERGED = (
-    f"E-INPUT-{number:03d}" for number in range(1, 11)
+from ._real import (
+    DISTRIBUTION,
+    EMPTY,
+    INCONSISTENT,
+    NAME,
+    NOT_FINITE,
+    RANGE,
+    SHAPE,
+    TYPE,
+    as_real,
+    exactly,
+    first_of,
+    shown,
 )
 
+
 PROBABILITY_TOLERANCE = 1e-9
+
+_CONTROL = ("Cc", "Cs", "Zl", "Zp")
+_REORDER = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def is_traced(value: Any) -> bool:
@@ -46,12 +60,12 @@ def real_array(
     """
     if is_traced(value):
         return value
-    array = _as_real(field, value)
+    array = as_real(field, value)
     if axes is not None:
         _check_shape(field, array, axes)
     bad = ~np.isfinite(array)
     if bad.any():
-        position = _first(bad)
+        position = first_of(bad)
         raise NonFiniteError(
             NOT_FINITE,
             field,
@@ -64,7 +78,7 @@ def real_array(
         if limit is not None:
             bad = outside(array, limit)
             if bad.any():
-                position = _first(bad)
+                position = first_of(bad)
                 raise InputError(
                     RANGE,
                     field,
@@ -99,11 +113,11 @@ def real_number(
         raise InputError(
             TYPE,
             field,
-            found=f"{value!r} is of type {type(value).__name__}",
+            found=f"{shown(value)} is of type {type(value).__name__}",
             allowed="one real number is needed",
             remedy="Give a plain number, such as 5.0.",
         )
-    number = _exactly(field, value)
+    number = exactly(field, value)
     if math.isnan(number) or (math.isinf(number) and not infinite):
         raise NonFiniteError(
             NOT_FINITE,
@@ -131,7 +145,7 @@ def whole_number(field: str, value: Any, *, low: int = 0, high: int | None = Non
         raise InputError(
             TYPE,
             field,
-            found=f"{value!r} is of type {type(value).__name__}",
+            found=f"{shown(value)} is of type {type(value).__name__}",
             allowed="one whole number is needed",
             remedy="Give a whole number, such as 3.",
         )
@@ -154,7 +168,7 @@ def whole_numbers(
     array = real_array(field, value, axes=axes)
     fractional = array != np.round(array)
     if fractional.any():
-        position = _first(fractional)
+        position = first_of(fractional)
         raise InputError(
             TYPE,
             field,
@@ -185,7 +199,7 @@ def distribution(field: str, value: Any, *, axes: Sequence[str | int] | None = N
         )
     negative = array < -PROBABILITY_TOLERANCE
     if negative.any():
-        position = _first(negative)
+        position = first_of(negative)
         raise InputError(
             RANGE,
             field,
@@ -194,10 +208,20 @@ def distribution(field: str, value: Any, *, axes: Sequence[str | int] | None = N
             allowed="probabilities must be at least 0",
             remedy="Correct the entry.",
         )
+    if array.size and array.max() > 1.0 + PROBABILITY_TOLERANCE:
+        position = first_of(array > 1.0 + PROBABILITY_TOLERANCE)
+        raise InputError(
+            RANGE,
+            field,
+            position=position,
+            found=f"{array[position]:.17g} is more than 1",
+            allowed="probabilities must be at most 1",
+            remedy="Divide by the sum if these are weights; otherwise correct the entry.",
+        )
     total = array.sum(axis=-1)
     wrong = np.abs(total - 1.0) > PROBABILITY_TOLERANCE
     if np.any(wrong):
-        position = _first(np.atleast_1d(wrong)) if total.ndim else ()
+        position = first_of(np.atleast_1d(wrong)) if total.ndim else ()
         amount = float(total[position]) if total.ndim else float(total)
         raise InputError(
             DISTRIBUTION,
@@ -208,7 +232,9 @@ def distribution(field: str, value: Any, *, axes: Sequence[str | int] | None = N
             remedy="Divide by their sum if they are weights; otherwise look for a missing or doubled action.",
         )
     array = np.maximum(array, 0.0)
-    return array / array.sum(axis=-1, keepdims=True)
+    total = array.sum(axis=-1, keepdims=True)
+    # What sums to 1 up to rounding stays as it is, so that writing and reading again changes no bit.
+    return np.where(np.abs(total - 1.0) <= 2.0 * np.finfo(float).eps * array.shape[-1], array, array / total)
 
 
 def one_of(field: str, value: Any, names: Iterable[str]) -> str:
@@ -216,11 +242,11 @@ def one_of(field: str, value: Any, names: Iterable[str]) -> str:
     known = list(names)
     if isinstance(value, str) and value in known:
         return value
-    near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(str(value)[:100], known, n=1, cutoff=0.4)
     raise InputError(
         NAME,
         field,
-        found=f"{value!r} is not known",
+        found=f"{shown(value)} is not known",
         allowed="it must be one of " + ", ".join(known),
         remedy=f"Did you mean {near[0]!r}?" if near else "Pick one of the names above.",
     )
@@ -234,7 +260,7 @@ def labels(field: str, value: Any, count: int) -> tuple[str, ...]:
         raise InputError(
             TYPE,
             field,
-            found=f"{value!r} is of type {type(value).__name__}",
+            found=f"{shown(value)} is of type {type(value).__name__}",
             allowed="a list of names is needed",
             remedy='Give a list such as ["up", "down"].',
         )
@@ -247,104 +273,47 @@ def labels(field: str, value: Any, count: int) -> tuple[str, ...]:
             allowed=f"{count} are needed, one for each",
             remedy="Add or remove names, or leave the field out.",
         )
+    seen: set[str] = set()
     for index, name in enumerate(names):
-        if not isinstance(name, str) or not name.strip() or any(ord(character) < 32 for character in name):
+        if not isinstance(name, str) or not name.strip() or not is_plain(name):
             raise InputError(
                 TYPE,
                 field,
                 position=(index,),
-                found=f"{name!r} is not a name",
+                found=f"{shown(name)} is not a name",
                 allowed="names are non-empty text without control characters",
                 remedy="Rename it.",
             )
-        if name in names[:index]:
+        if name in seen:
             raise InputError(
                 INCONSISTENT,
                 field,
                 position=(index,),
-                found=f"{name!r} stands there twice",
+                found=f"{shown(name)} stands there twice",
                 allowed="names must differ",
                 remedy="Rename one of them.",
             )
-    return names
+        seen.add(name)
+    return tuple(str(name) for name in names)
 
 
-def _as_real(field: str, value: Any) -> np.ndarray:
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError, OverflowError) as problem:
-        raise InputError(
-            RAGGED,
-            field,
-            found="its rows do not have the same length, or hold things that are not numbers",
-            allowed="a rectangular array of numbers is needed",
-            remedy="Give every row the same number of entries.",
-        ) from problem
-    if array.dtype == object:
-        return _objects_as_real(field, array)
-    if array.dtype.kind not in "iuf":
-        raise InputError(
-            TYPE,
-            field,
-            found=f"its entries are of type {array.dtype}",
-            allowed="real numbers are needed (whole numbers or floats)",
-            remedy="Convert them to numbers first: text, true/false, dates and complex numbers are not taken.",
-        )
-    if array.dtype.kind in "iu" and array.size:
-        inexact = array.astype(np.float64).astype(object) != array.astype(object)
-        if inexact.any():
-            position = _first(inexact)
-            raise InputError(
-                MERGED,
-                field,
-                position=position,
-                found=f"{array[position]} is not a float64 number",
-                allowed="whole numbers are stored exactly up to 2^53",
-                remedy="Rescale the numbers (payoffs may be divided by any positive constant).",
-            )
-    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
-        array = np.asarray(array, dtype=np.longdouble)
-    with np.errstate(over="ignore"):
-        return np.array(array, dtype=np.float64)
+def text(field: str, value: Any) -> str:
+    """One line of text, possibly empty, without control characters: a title."""
+    if isinstance(value, str) and is_plain(value):
+        return str(value)
+    raise InputError(
+        TYPE,
+        field,
+        found=f"{shown(value)} is of type {type(value).__name__}"
+        + (", with control characters" * isinstance(value, str)),
+        allowed="one line of text without control characters is needed",
+        remedy='Give text such as "Patrol of the north".',
+    )
 
 
-def _objects_as_real(field: str, array: np.ndarray) -> np.ndarray:
-    result = np.empty(array.shape, dtype=np.float64)
-    for position, entry in np.ndenumerate(array):
-        if isinstance(entry, list | tuple | np.ndarray):
-            raise InputError(
-                RAGGED,
-                field,
-                position=position,
-                found="a row has another length than its neighbours",
-                allowed="a rectangular array of numbers is needed",
-                remedy="Give every row the same number of entries.",
-            )
-        if isinstance(entry, bool | np.bool_) or not isinstance(entry, numbers.Real):
-            raise InputError(
-                TYPE,
-                field,
-                position=position,
-                found=f"{entry!r} is of type {type(entry).__name__}",
-                allowed="real numbers are needed",
-                remedy="Convert it to a number first.",
-            )
-        result[position] = _exactly(field, entry, position)
-    return result
-
-
-def _exactly(field: str, value: Any, position: tuple[int, ...] = ()) -> float:
-    try:
-        return float(value)
-    except OverflowError as problem:
-        raise InputError(
-            MERGED,
-            field,
-            position=position,
-            found="the number is too large for float64",
-            allowed="numbers must be below 1.8e308 in size",
-            remedy="Rescale the numbers.",
-        ) from problem
+def is_plain(name: str) -> bool:
+    """Whether `name` has no control characters, line ends, halves of characters or marks that reorder text."""
+    return name.isprintable() or not any(unicodedata.category(mark) in _CONTROL or mark in _REORDER for mark in name)
 
 
 def _check_shape(field: str, array: np.ndarray, axes: Sequence[str | int]) -> None:
@@ -368,10 +337,6 @@ def _check_shape(field: str, array: np.ndarray, axes: Sequence[str | int]) -> No
             allowed="there must be at least one entry along every axis",
             remedy="Give at least one action, target, state or type.",
         )
-
-
-def _first(mask: np.ndarray) -> tuple[int, ...]:
-    return tuple(int(index) for index in np.argwhere(mask)[0])
 
 
 def _cells(count: int) -> str:

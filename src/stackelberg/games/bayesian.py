@@ -46,7 +46,7 @@ class BayesianGame(AbstractGame):
         leader_actions: Any = None,
         follower_actions: Any = None,
         types: Any = None,
-        title: str = "",
+        title: Any = "",
     ) -> None:
         self.follower_payoff = boundary.real_array("follower_payoff", follower_payoff, axes=("t", "a", "b"))
         num_types, num_rows, num_columns = self.follower_payoff.shape
@@ -59,7 +59,7 @@ class BayesianGame(AbstractGame):
         self.leader_actions = boundary.labels("leader_actions", leader_actions, num_rows)
         self.follower_actions = boundary.labels("follower_actions", follower_actions, num_columns)
         self.types = boundary.labels("types", types, num_types)
-        self.title = title
+        self.title = boundary.text("title", title)
 
     @property
     def shape(self) -> tuple[int, int, int]:

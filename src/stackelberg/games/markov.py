@@ -62,7 +62,7 @@ class MarkovGame(AbstractGame):
         leader_actions: Any = None,
         follower_actions: Any = None,
         states: Any = None,
-        title: str = "",
+        title: Any = "",
     ) -> None:
         self.initial = boundary.distribution("initial", initial, axes=("s",))
         rewards = boundary.real_array("leader_reward", leader_reward)
@@ -82,7 +82,7 @@ class MarkovGame(AbstractGame):
         self.leader_actions = boundary.labels("leader_actions", leader_actions, sizes[1])
         self.follower_actions = boundary.labels("follower_actions", follower_actions, sizes[2])
         self.states = boundary.labels("states", states, sizes[0])
-        self.title = title
+        self.title = boundary.text("title", title)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -41,14 +41,14 @@ class NormalFormGame(AbstractGame):
         *,
         leader_actions: Any = None,
         follower_actions: Any = None,
-        title: str = "",
+        title: Any = "",
     ) -> None:
         self.leader_payoff = boundary.real_array("leader_payoff", leader_payoff, axes=("a", "b"))
         num_rows, num_columns = self.leader_payoff.shape
         self.follower_payoff = boundary.real_array("follower_payoff", follower_payoff, axes=(num_rows, num_columns))
         self.leader_actions = boundary.labels("leader_actions", leader_actions, num_rows)
         self.follower_actions = boundary.labels("follower_actions", follower_actions, num_columns)
-        self.title = title
+        self.title = boundary.text("title", title)
 
     @property
     def shape(self) -> tuple[int, int]:

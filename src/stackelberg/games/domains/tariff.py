@@ -57,7 +57,7 @@ class TariffGame(AbstractGame):
         *,
         capacity_cost: Any = 0.0,
         periods: Any = None,
-        title: str = "",
+        title: Any = "",
     ) -> None:
         self.appeal = boundary.real_array("appeal", appeal, axes=("k",))
         costs = boundary.real_array("cost", cost)
@@ -68,7 +68,7 @@ class TariffGame(AbstractGame):
         self.high = boundary.real_number("high", high)
         self.capacity_cost = boundary.real_number("capacity_cost", capacity_cost, low=0.0)
         self.periods = boundary.labels("periods", periods, len(self.appeal))
-        self.title = title
+        self.title = boundary.text("title", title)
         _check_range(self.low, self.high)
         if OUTSIDE in self.periods:
             raise InputError(
