@@ -56,9 +56,9 @@ class MarkovGame(AbstractGame):
         transition: Any,
         initial: Any,
         *,
-        horizon: int | None = None,
-        leader_discount: float = 1.0,
-        follower_discount: float | None = None,
+        horizon: Any = None,
+        leader_discount: Any = 1.0,
+        follower_discount: Any = None,
         leader_actions: Any = None,
         follower_actions: Any = None,
         states: Any = None,
@@ -154,7 +154,7 @@ class MarkovGame(AbstractGame):
                 )
 
 
-def _horizon(horizon: int | None, *arrays: tuple[Any, int]) -> int | None:
+def _horizon(horizon: Any, *arrays: tuple[Any, int]) -> int | None:
     """The horizon given, or that of the first array with an axis of stages; the others are checked against it."""
     if horizon is not None:
         return boundary.whole_number("horizon", horizon, low=1)
