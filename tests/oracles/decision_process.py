@@ -65,3 +65,28 @@ def simulated_returns(
         total += discount**h * rewards[h, state, leader, follower]
         state = draw(transition[h, state, leader, follower])
     return total
+
+
+def paid_by_policies(
+    leader: np.ndarray, follower: np.ndarray, transition: np.ndarray, initial: np.ndarray, policies: np.ndarray,
+    inverse_temperature: float, leader_discount: float, follower_discount: float,
+) -> np.ndarray:  # fmt: skip
+    """The leader's values of many policies `(n, h, s, a)` or prescriptions `(n, h, s, b, a)` against a quantal
+    follower.
+
+    Rewards `(h, s, a, b)` and transitions `(h, s, a, b, s)`.
+    """
+    letters = "nsa" if policies.ndim == 4 else "nsba"
+    value = soft = np.zeros((len(policies), leader.shape[1]))
+    for h in reversed(range(len(leader))):
+        gained, paid, law = (
+            np.einsum(f"{letters},sab{t}->nsb{t}", policies[:, h], array[h], optimize=True)
+            for array, t in ((follower, ""), (leader, ""), (transition, "t"))
+        )
+        action_value = gained + follower_discount * np.einsum("nsbt,nt->nsb", law, soft)
+        top = action_value.max(axis=2, keepdims=True)
+        weights = np.exp(inverse_temperature * (action_value - top))
+        soft = top[..., 0] + np.log(weights.sum(axis=2)) / inverse_temperature
+        onwards = paid + leader_discount * np.einsum("nsbt,nt->nsb", law, value)
+        value = np.sum(weights * onwards, axis=2) / weights.sum(axis=2)
+    return value @ initial
