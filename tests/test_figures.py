@@ -33,7 +33,9 @@ def landscape(commitment, leader_payoff, follower_payoff):
         {
             "commitment": commitment,
             "promised": best,
+            "best_response": follower.argmax(axis=1),
             "paid": (leader * weight).sum(axis=1) / weight.sum(axis=1),
+            "leader_payoff": leader,
             "follower_payoff": follower,
         },
         names | {"follower": "inverse temperature 5", "marks": marks},

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import warnings
+from importlib import metadata
 from typing import Annotated, Any
 
 import typer
@@ -19,7 +20,8 @@ from . import cite, demo, doctor, errors, fit, games, plot, solve, stress
 
 
 # What the parser raises to print a usage line or to leave with a code. Its base class has no public name of its own.
-PARSER = (typer.Exit, typer.Abort, next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException"))
+_CLICK: type[Exception] = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
+PARSER = (typer.Exit, typer.Abort, _CLICK)
 
 
 class Verbs(typer.core.TyperGroup):
@@ -59,9 +61,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from .. import __version__
-
-        print(f"stackelberg {__version__}")
+        print(f"stackelberg {metadata.version('stackelberg')}")
         raise typer.Exit
 
 

@@ -108,9 +108,11 @@ def cite(
     out: options.Out = None,
 ) -> None:
     """Print BibTeX for the package and for the work behind each method."""
-    from .. import __version__, _boundary as boundary
+    from importlib import metadata
+
+    from .. import _boundary as boundary
     from .output import deliver
 
     names = list(ENTRIES) if method is None else [boundary.one_of("method", method, ENTRIES)]
-    entries = {name: ENTRIES[name].replace("VERSION", __version__) for name in names}
+    entries = {name: ENTRIES[name].replace("VERSION", metadata.version("stackelberg")) for name in names}
     deliver("cite", {"entries": entries}, "\n\n".join(entries.values()), as_json=as_json, out=out)

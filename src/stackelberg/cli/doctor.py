@@ -64,10 +64,11 @@ def _linear_programs() -> str:
 
 
 def _solved_game() -> str:
-    import stackelberg as sg
+    from ..games.normal_form import NormalFormGame
+    from ..solvers.multiple_lps import MultipleLPs
 
-    game = sg.NormalFormGame(leader_payoff=[[2, 4], [1, 3]], follower_payoff=[[1, 0], [0, 1]])
-    value = float(sg.solve(game).leader_value)
+    game = NormalFormGame(leader_payoff=[[2, 4], [1, 3]], follower_payoff=[[1, 0], [0, 1]])
+    value = float(MultipleLPs()(game).leader_value)
     if abs(value - 3.5) > 1e-9:
         raise ArithmeticError(f"the strong Stackelberg value is 3.5 and {value} was computed")
     return f"strong Stackelberg value {value:.10g} where 3.5 is right"

@@ -55,7 +55,7 @@ def print_schema(verb: str) -> None:
 
 def schema(verb: str) -> str:
     """The text of the published JSON schema of a verb."""
-    return resources.files(__package__).joinpath("schema", f"{verb}.json").read_text(encoding="utf-8")
+    return resources.files("stackelberg.cli").joinpath("schema", f"{verb}.json").read_text(encoding="utf-8")
 
 
 @contextmanager

@@ -14,13 +14,19 @@ from .._record import Record
 from ..evaluation.landscape import landscape
 from ..evaluation.learning import learning_curve
 from ..followers.base import AbstractFollower
+from ..followers.best_response import BestResponse
 from ..followers.quantal_response import QuantalResponse
 from ..games.base import AbstractGame
 from ..games.normal_form import NormalFormGame
 from ..report import figures
+from ..solvers.multiple_lps import MultipleLPs
+from ..solvers.quantal_stackelberg import QuantalStackelberg
 from ..solvers.rationality import rationality_curve
 from . import inputs, plans
 from .story import Story
+
+
+RATIONALITY_POINTS = 181  # so many that a jump of the best commitment looks like one
 
 
 def draw(record: Record, base: Path | str) -> list[str]:
@@ -32,7 +38,7 @@ def draw(record: Record, base: Path | str) -> list[str]:
 def of_story(told: Story) -> Iterator[tuple[str, Record]]:
     """The three pictures of the demo, each with its name."""
     yield "landscape", with_attributes(_landscape(told.game, told.follower, 0), marks=told.marks())
-    yield "rationality", rationality_curve(told.game)
+    yield "rationality", _rationality(told.game, told.follower, 0)
     yield "estimation", told.learning
 
 
@@ -64,18 +70,34 @@ def _made(kind: str, game: AbstractGame, follower: AbstractFollower, seed: int, 
             allowed=f"{kind} is drawn of games in normal form",
             remedy="Draw its plan: `stackelberg solve ... --out plan.json`, then `stackelberg plot plan.json`.",
         )
-    record = make(game, follower, seed)
-    return record if plan is None or kind != "landscape" else with_attributes(record, marks=[_mark(plan)])
+    return make(game, follower, seed)
 
 
 def _landscape(game: NormalFormGame, follower: AbstractFollower, seed: int) -> Record:
     del seed
-    return with_attributes(landscape(game, follower), follower=plans.describe(follower))
+    return with_attributes(landscape(game, follower), follower=plans.describe_briefly(follower))
+
+
+def _marked_landscape(game: NormalFormGame, follower: AbstractFollower, seed: int) -> Record:
+    """The landscape with the textbook plan, promised and paid, and the best plan against this follower."""
+    strong = MultipleLPs()(game)
+    paid = float(game.leader_value(strong.commitment, follower(game, strong.commitment)))
+    textbook = {"symbol": "sse", "commitment": strong.commitment.tolist()}
+    marks = [
+        textbook | {"label": "strong Stackelberg, promised", "value": float(strong.leader_value), "hollow": True},
+        textbook | {"label": "strong Stackelberg, paid", "value": paid},
+    ]
+    if not isinstance(follower, BestResponse):
+        best = QuantalStackelberg(follower)(game)
+        at = {"symbol": "qse", "commitment": best.commitment.tolist(), "value": float(best.leader_value)}
+        marks.append({"label": "best for this follower"} | at)
+    return with_attributes(_landscape(game, follower, seed), marks=marks)
 
 
 def _rationality(game: NormalFormGame, follower: AbstractFollower, seed: int) -> Record:
     del follower, seed
-    return rationality_curve(game)
+    spread = float(np.ptp(np.asarray(game.follower_payoff)))
+    return rationality_curve(game, np.geomspace(0.1, 100.0, RATIONALITY_POINTS) / (spread if spread > 0.0 else 1.0))
 
 
 def _response(game: NormalFormGame, follower: AbstractFollower, seed: int) -> Record:
@@ -106,16 +128,11 @@ def _estimation(game: NormalFormGame, follower: AbstractFollower, seed: int) -> 
 
 
 MAKERS: dict[str, Callable[[NormalFormGame, AbstractFollower, int], Record]] = {
-    "landscape": _landscape,
+    "landscape": _marked_landscape,
     "rationality": _rationality,
     "response": _response,
     "estimation": _estimation,
 }
-
-
-def _mark(plan: plans.Plan) -> dict[str, Any]:
-    commitment, value = plan.answer["commitment"], plan.answer["leader_value"]
-    return {"label": "the plan", "symbol": "qse", "commitment": commitment, "value": value}
 
 
 def _needed(plan: plans.Plan | None, kind: str) -> plans.Plan:

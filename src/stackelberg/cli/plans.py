@@ -92,6 +92,12 @@ def describe(follower: AbstractFollower) -> str:
     return type(follower).__name__
 
 
+def describe_briefly(follower: AbstractFollower) -> str:
+    """A follower in the fewest words, for a legend."""
+    precision = getattr(follower, "inverse_temperature", None)
+    return describe(follower) if precision is None else f"inverse temperature {float(precision):g}"
+
+
 def solution_record(plan: Plan) -> Record:
     """What is announced and what is answered, for the picture; policies and types are averaged over."""
     commitment, response = np.asarray(plan.answer["commitment"]), np.asarray(plan.answer["response"])

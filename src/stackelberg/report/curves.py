@@ -18,15 +18,16 @@ def rationality(record: Record) -> Figure:
     """Columns `inverse_temperature (n,)`, `leader_value (n,)`, `commitment (n, a)`; attribute `asymptote`.
 
     Above, the best value against a follower of each inverse temperature; below, the commitment that reaches it. The
-    optional column `textbook` is what the strong Stackelberg commitment is paid by the same followers.
+    optional column `promise_paid` is what the strong Stackelberg commitment is paid by the same followers.
     """
     figure = style.canvas(7.2, 5.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     precision, value = record["inverse_temperature"], record["leader_value"]
+    leaps = jumps(precision, record["commitment"])
     upper.plot(precision, value, color=style.LEADER, label="best commitment against this follower")
-    if "textbook" in record.columns:
+    if "promise_paid" in record.columns:
         label = "strong Stackelberg commitment against this follower"
-        upper.plot(precision, record["textbook"], color=style.LEADER_LIGHT, label=label)
+        upper.plot(precision, record["promise_paid"], color=style.LEADER_LIGHT, label=label)
     if (limit := record.attributes.get("asymptote")) is not None:
         label = f"strong Stackelberg value {limit:.4g}, the limit"
         upper.axhline(limit, color=style.GREY, ls="--", lw=1.2, label=label)
@@ -38,7 +39,7 @@ def rationality(record: Record) -> Figure:
     names = record.attributes.get("leader_actions") or range(1, record["commitment"].shape[1] + 1)
     _shares(lower, precision, record["commitment"], [str(name) for name in names])
     for axes in (upper, lower):
-        for place in jumps(precision, record["commitment"]):
+        for place in leaps:
             axes.axvline(place, color=style.INK, ls=":", lw=1.1)
     lower.set_ylabel("commitment")
     lower.set_xlabel("follower's inverse temperature (1/payoff)")

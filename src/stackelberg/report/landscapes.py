@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.tri import Triangulation
+from matplotlib.tri import Triangulation, TriContourSet
 
 from .. import _boundary as boundary
 from .._errors import InputError
@@ -25,7 +25,9 @@ MARKERS = {"nash": "D", "pure": "s", "sse": "o", "qse": "*"}
 
 
 def landscape(record: Record) -> Figure:
-    """Columns `commitment (n, a)`, `promised`, `paid` (both `(n,)`), `follower_payoff (n, b)`; a = 2 or 3.
+    """Columns `commitment (n, a)`, `promised`, `paid`, `best_response` (all `(n,)`); a = 2 or 3.
+
+    Three actions also need what each answer pays both players, `leader_payoff` and `follower_payoff` `(n, b)`.
 
     Attributes: `leader_actions`, `follower_actions`, `follower` (in words), `title`, and `marks`, a list of
     `{"label", "symbol", "commitment", "value"}`; `"hollow": true` for what is promised rather than paid.
@@ -39,17 +41,16 @@ def landscape(record: Record) -> Figure:
             allowed="a landscape can be drawn for 2 or 3",
             remedy="Draw the rationality curve or the solution instead.",
         )
-    figure = style.canvas(7.6, 4.6) if actions == 2 else style.canvas(7.4, 5.6)
-    axes = figure.add_subplot()
-    (line if actions == 2 else triangle)(axes, record)
-    return figure
+    return line(record) if actions == 2 else triangles(record)
 
 
-def line(axes: Axes, record: Record) -> None:
+def line(record: Record) -> Figure:
     """Two actions: the promise and what is paid, against the probability of the first action."""
+    figure = style.canvas(7.6, 4.6)
+    axes = figure.add_subplot()
     order = np.argsort(record["commitment"][:, 0], kind="stable")
     share, promised, paid = record["commitment"][order, 0], record["promised"][order], record["paid"][order]
-    plays = np.argmax(record["follower_payoff"][order], axis=1)
+    plays = record["best_response"][order]
     cuts = [0, *(np.flatnonzero(np.diff(plays)) + 1).tolist(), len(plays)]
     for start, stop in pairwise(cuts):
         left, right = _edge(share, start), _edge(share, stop)
@@ -71,52 +72,98 @@ def line(axes: Axes, record: Record) -> None:
     axes.set_ylabel("leader's value (payoff)")
     axes.set_title(record.attributes.get("title") or "What each commitment is worth")
     axes.legend(loc="lower left")
+    return figure
 
 
-def triangle(axes: Axes, record: Record) -> None:
-    """Three actions: shades of the leader's value over the simplex, and the borders of the follower's answers."""
+def triangles(record: Record) -> Figure:
+    """Three actions: the simplex twice, with what is promised on the left and what is paid on the right."""
+    figure = style.canvas(10.4, 5.0)
     points = record["commitment"] @ CORNERS
     mesh = Triangulation(points[:, 0], points[:, 1])
-    shades = axes.tricontourf(mesh, record["paid"], levels=28, cmap=style.VALUE_MAP)
-    shades.set_edgecolor("face")  # no hairlines between shades in the SVG
-    shades.set_rasterized(True)
-    _borders(axes, mesh, points, record)
-    axes.plot(*np.vstack([CORNERS, CORNERS[:1]]).T, color=style.INK, lw=1.2, zorder=3)
-    for mark in record.attributes.get("marks", ()):
-        place = np.asarray(mark["commitment"]) @ CORNERS
-        _mark(axes, mark, (float(place[0]), float(place[1])), style.INK)
-    names = record.attributes["leader_actions"]
-    for corner, name, offset, side in zip(CORNERS, names, (-15, -15, 6), ("left", "right", "center"), strict=True):
-        axes.annotate(
-            f"{name}", (corner[0], corner[1]), xytext=(0, offset), textcoords="offset points", ha=side,
-            color=style.LEADER, fontweight="bold",
-        )  # fmt: skip
-    axes.set_aspect("equal")
-    axes.set_axis_off()
-    axes.set_title(record.attributes.get("title") or "What each commitment is worth", pad=22)
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    bar = figure.colorbar(shades, ax=axes, shrink=0.72, pad=0.03, aspect=24)
+    values = np.concatenate([record["promised"], record["paid"]])
+    levels = np.linspace(values.min(), max(values.max(), values.min() + 1e-9), 33)
+    sides = figure.subplots(1, 2)
+    titles = {"promised": "the follower optimises", "paid": _follower(record)}
+    shades = [_shades(axes, mesh, record, column, levels) for axes, column in zip(sides, titles, strict=True)]
+    for axes, (column, words) in zip(sides, titles.items(), strict=True):
+        _borders(axes, mesh, points, record)
+        axes.plot(*np.vstack([CORNERS, CORNERS[:1]]).T, color=style.INK, lw=1.2, zorder=3)
+        _corners(axes, record.attributes["leader_actions"])
+        axes.set_title(f"{column}: {words}", color=style.LEADER, pad=20)
+        axes.set_aspect("equal")
+        axes.set_axis_off()
+        for mark in record.attributes.get("marks", ()):
+            if mark.get("hollow", False) == (column == "promised"):
+                across, up = np.asarray(mark["commitment"]) @ CORNERS
+                _mark(axes, mark, (float(across), float(up)), style.INK)
+                axes.legend(loc="upper center", handletextpad=0.3, ncols=2, bbox_to_anchor=(0.5, -0.06))
+    bar = figure.colorbar(shades[-1], ax=sides, shrink=0.72, pad=0.02, aspect=24)
     bar.locator = style.few_ticks()
     bar.update_ticks()
     bar.outline.set_visible(False)
-    bar.set_label(f"leader's value (payoff)\n{_follower(record)}")
-    if record.attributes.get("marks"):
-        axes.legend(loc="upper left", handletextpad=0.4, bbox_to_anchor=(-0.04, 1.02))
+    bar.set_label("leader's value (payoff)")
+    if title := record.attributes.get("title"):
+        figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+    return figure
+
+
+def _shades(axes: Axes, mesh: Triangulation, record: Record, column: str, levels: np.ndarray) -> TriContourSet:
+    """The leader's value in blue. A promise leaps at the borders: each answer is shaded and cut out on its own."""
+    settings: dict[str, Any] = {"levels": levels, "cmap": style.VALUE_MAP}
+    if column == "paid":
+        return _smooth(axes.tricontourf(mesh, record["paid"], **settings))
+    shades = None
+    for action in np.unique(record["best_response"]):
+        shades = _smooth(axes.tricontourf(mesh, record["leader_payoff"][:, action], **settings))
+        margin = _margin(record, action)
+        if margin.min() < 0.0 < margin.max():
+            region = axes.tricontourf(mesh, margin, levels=[0.0, 2.0 * margin.max()], alpha=0.0)
+            shades.set_clip_path(region.get_paths()[0], transform=axes.transData)
+            region.remove()
+    assert shades is not None
+    return shades
+
+
+def _smooth(shades: TriContourSet) -> TriContourSet:
+    shades.set_edgecolor("face")  # no hairlines between shades in the SVG
+    shades.set_rasterized(True)
+    return shades
+
+
+def _margin(record: Record, action: int) -> np.ndarray:
+    """How much better `action` is for the follower than any other; 0 on the border of its region."""
+    payoff = record["follower_payoff"]
+    return payoff[:, action] - np.max(np.delete(payoff, action, axis=1), axis=1, initial=-np.inf)
+
+
+def _corners(axes: Axes, names: list[str]) -> None:
+    for corner, name, drop, side in zip(CORNERS, names, (-15, -15, 6), ("left", "right", "center"), strict=True):
+        axes.annotate(
+            f"{name}", (corner[0], corner[1]), xytext=(0, drop), textcoords="offset points", ha=side,
+            color=style.LEADER, fontweight="bold",
+        )  # fmt: skip
 
 
 def _borders(axes: Axes, mesh: Triangulation, points: np.ndarray, record: Record) -> None:
-    payoff = record["follower_payoff"]
-    plays = np.argmax(payoff, axis=1)
+    """Where the follower is indifferent between its best answers, and the name of each answer inside its region."""
+    plays = record["best_response"]
+    marks = [np.asarray(mark["commitment"]) @ CORNERS for mark in record.attributes.get("marks", ())]
     for action in np.unique(plays):
-        others = np.max(np.delete(payoff, action, axis=1), axis=1) if payoff.shape[1] > 1 else payoff[:, 0] - 1.0
-        margin = payoff[:, action] - others
+        margin = _margin(record, action)
         if margin.min() < 0.0 < margin.max():
             axes.tricontour(mesh, margin, levels=[0.0], colors=style.FOLLOWER, linewidths=1.8)
-        across, up = points[plays == action].mean(axis=0)
+        across, up = _roomiest(points, record["commitment"], plays == action, marks)
         name = str(record.attributes["follower_actions"][int(action)])
         box = {"boxstyle": "round,pad=0.3", "fc": "white", "ec": "none", "alpha": 0.88}
         axes.text(across, up, name, color=style.FOLLOWER, ha="center", va="center", fontweight="bold", bbox=box)
+
+
+def _roomiest(points: np.ndarray, shares: np.ndarray, inside: np.ndarray, marks: list[np.ndarray]) -> np.ndarray:
+    """The point of a region that is farthest from its border, from the edges of the triangle and from every mark."""
+    candidates, edge = points[inside][::3], shares[inside][::3].min(axis=1) * CORNERS[2, 1]
+    obstacles = [point[None] for point in marks] + [points[~inside][::3]]
+    nearest = [np.linalg.norm(candidates[:, None] - many[None], axis=-1).min(axis=1) for many in obstacles if len(many)]
+    return candidates[np.argmax(np.min([edge, *nearest], axis=0))]
 
 
 def _answer(axes: Axes, centre: float, width: float, name: str) -> None:
@@ -132,14 +179,14 @@ def _mark(axes: Axes, mark: dict[str, Any], place: tuple[float, float], edge: st
     axes.plot(
         *place,
         marker=MARKERS.get(mark.get("symbol", "sse"), "o"),
-        markersize=16 if mark.get("symbol") == "qse" else 9,
+        markersize=15 if mark.get("symbol") == "qse" else 9,
         markerfacecolor="white" if hollow else edge,
         markeredgecolor=edge if hollow else "white",
         markeredgewidth=1.5 if hollow else 1.0,
         ls="none",
         zorder=5,
         clip_on=False,
-        label=mark["label"],
+        label=f"{mark['label']}: {mark['value']:.4g}",
     )
 
 
