@@ -53,3 +53,7 @@ from .solvers.type_enumeration import TypeEnumeration
 from .solvers.backward_induction import BackwardInduction
 from .solvers.gradient_ascent import GradientAscent
 from .report.figures import plot
+from .solvers.quantal_stackelberg import QuantalStackelberg
+from .solvers.quantal_batch import QuantalBatch, quantal_batch
+from .solvers.quantal_prescription import Prescriptions, best_prescriptions
+from .solvers.solve import solve

@@ -82,19 +82,18 @@ def _ascend_one(
     stage: _Stage, shared: Float[AnyArray, "k a"], own: Float[AnyArray, "m a"]
 ) -> tuple[Float[AnyArray, "a"], Float[AnyArray, ""]]:
     tried = jnp.concatenate([shared, own])
-    _, first = jax.lax.top_k(worth(stage, tried)[0], min(NUM_STARTS, len(tried)))
+    screened_value, first = jax.lax.top_k(worth(stage, tried)[0], min(NUM_STARTS, len(tried)))
     # A zero probability would stay zero for ever.
     start = 0.999 * tried[first] + 0.001 / tried.shape[-1]
     climbed, value = _climb(stage, start)
     _, last = jax.lax.top_k(value, min(NUM_POLISHED, len(value)))
     polished, value = jax.vmap(_polish, (None, 0))(stage, climbed[last])
+    ends, value = jnp.concatenate([polished, tried[first[:1]]]), jnp.append(value, screened_value[0])
     best = jnp.argmax(value)
-    return polished[best], value[best]
+    return ends[best], value[best]
 
 
-def worth(
-    stage: _Stage, commitment: Float[AnyArray, "n a"]
-) -> tuple[Float[AnyArray, "n"], Float[AnyArray, "n a"]]:
+def worth(stage: _Stage, commitment: Float[AnyArray, "n a"]) -> tuple[Float[AnyArray, "n"], Float[AnyArray, "n a"]]:
     """The leader's value of each commitment, and its gradient."""
     choice = quantal_choice(jnp.einsum("na,tab->tnb", commitment, stage.logit), 1.0)
     paid = jnp.einsum("na,tab->tnb", commitment, stage.payoff)
@@ -105,9 +104,7 @@ def worth(
     return stage.prior @ value, gradient
 
 
-def _climb(
-    stage: _Stage, commitment: Float[AnyArray, "s a"]
-) -> tuple[Float[AnyArray, "s a"], Float[AnyArray, "s"]]:
+def _climb(stage: _Stage, commitment: Float[AnyArray, "s a"]) -> tuple[Float[AnyArray, "s a"], Float[AnyArray, "s"]]:
     """Exponentiated gradient; a step that loses is undone and halved, one that gains is repeated longer."""
     value, gradient = worth(stage, commitment)
     length = 1.0 / (jnp.max(gradient, axis=-1) - jnp.min(gradient, axis=-1) + 1e-300)
@@ -168,7 +165,9 @@ def _newton_candidates(stage: _Stage, commitment: Float[AnyArray, "a"]) -> Float
         return jnp.where(jnp.all(jnp.isfinite(found)), jnp.where(free, found, 0.0), 0.0)
 
     directions = jax.vmap(direction)(jnp.asarray(DAMPINGS))
-    room = jnp.min(jnp.where(directions < 0.0, commitment / -jnp.where(directions < 0.0, directions, -1.0), jnp.inf), axis=-1)
+    room = jnp.min(
+        jnp.where(directions < 0.0, commitment / -jnp.where(directions < 0.0, directions, -1.0), jnp.inf), axis=-1
+    )
     reach = jnp.minimum(room, 1.0)[:, None, None] * jnp.asarray(LENGTHS)[None, :, None]
     moved = jnp.maximum(commitment + reach * directions[:, None, :], 0.0).reshape(-1, commitment.shape[0])
     tried = jnp.concatenate([commitment[None], moved])

@@ -18,6 +18,8 @@ from .quantal_cells import branch
 
 
 CHUNKS = (64, 2048)
+WORKSPACE = 2**22
+"""Numbers that one compiled call may hold; large games get smaller chunks."""
 
 
 class Search(NamedTuple):
@@ -58,6 +60,7 @@ def branch_and_bound(
     num_games, num_actions, _ = payoff.shape
     open_cells = Cells.roots(num_games, num_actions, upper)
     bounded, stopped = 0, ""
+    chunks = _chunks(*payoff.shape[1:])
     while True:
         open_cells = open_cells.keep(open_cells.upper > (value + tolerance)[open_cells.game])
         if not len(open_cells.game):
@@ -65,8 +68,8 @@ def branch_and_bound(
         stopped = _stop(bounded, open_cells, deadline, max_cells, max_bytes)
         if stopped:
             break
-        now, open_cells = open_cells.take(CHUNKS[-1])
-        halves, centre, worth = _branch(now, payoff, logit, value + tolerance)
+        now, open_cells = open_cells.take(chunks[-1])
+        halves, centre, worth = _branch(now, payoff, logit, value + tolerance, chunks)
         bounded += len(halves.game)
         _improve(commitment, value, halves.game, centre, worth)
         open_cells = open_cells.join(halves)
@@ -101,11 +104,15 @@ class Cells(NamedTuple):
 
 
 def _branch(
-    cells: Cells, payoff: Float[np.ndarray, "g a b"], logit: Float[np.ndarray, "g a b"], level: Float[np.ndarray, "g"]
+    cells: Cells,
+    payoff: Float[np.ndarray, "g a b"],
+    logit: Float[np.ndarray, "g a b"],
+    level: Float[np.ndarray, "g"],
+    chunks: tuple[int, ...],
 ) -> tuple[Cells, Float[np.ndarray, "m a"], Float[np.ndarray, "m"]]:
     """Both halves of each cell with their bounds, the commitments in their middles, and what those are worth."""
     count = len(cells.game)
-    width = next(chunk for chunk in CHUNKS if count <= chunk)
+    width = next(chunk for chunk in chunks if count <= chunk)
     padded = np.concatenate([np.arange(count), np.zeros(width - count, np.int64)])
     game = cells.game[padded]
     halves = branch(cells.corners[padded], payoff[game], logit[game], level[game])
@@ -129,6 +136,12 @@ def _improve(
     better = order[worth[order] > value[game[order]]]
     value[game[better]] = worth[better]
     commitment[game[better]] = centre[better]
+
+
+def _chunks(num_actions: int, num_columns: int) -> tuple[int, ...]:
+    """Widths of the compiled calls: two, so that few shapes are compiled and few cells are padding."""
+    widest = WORKSPACE // (2 * num_actions**2 * num_columns)
+    return tuple(sorted({max(1, min(width, widest)) for width in CHUNKS}))
 
 
 def _stop(bounded: int, cells: Cells, deadline: float, max_cells: int, max_bytes: float) -> str:

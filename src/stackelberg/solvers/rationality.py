@@ -1,58 +1,64 @@
-"""The leader's best value against followers of every inverse temperature, to be drawn."""
+"""How the leader's best value and commitment change with the follower's rationality."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from .. import _boundary as boundary
 from .._record import Record
+from ..calculus.precision import exact
 from ..followers.quantal_response import QuantalResponse
 from ..games.normal_form import NormalFormGame
 from .multiple_lps import MultipleLPs
-from .quantal_stackelberg import QuantalStackelberg
+from .quantal_batch import quantal_batch
 
 
-def rationality_curve(
-    game: NormalFormGame,
-    inverse_temperatures: Sequence[float] | np.ndarray | None = None,
-    *,
-    tolerance: float = 1e-6,
-    advance: Callable[[], None] = lambda: None,
-) -> Record:
-    """The certified optimum against a quantal follower, one inverse temperature after the other.
+NUM_POINTS = 61
+FROM, TO = 0.05, 200.0
 
-    Left out, `inverse_temperatures` are 61 values from a tenth to a hundred over the follower's payoff range. Columns:
-    `inverse_temperature (n,)`, `leader_value (n,)` with `lower` and `upper`, `commitment (n, a)`, and `textbook (n,)`,
-    what the strong Stackelberg commitment is paid by the same followers; attribute `asymptote`, the strong Stackelberg
-    value. `advance` is called after each solve.
+
+@exact
+def rationality_curve(game: NormalFormGame, inverse_temperatures: Any = None) -> Record:
+    """The best value against a quantal follower of each inverse temperature, and the commitment that reaches it.
+
+    - `inverse_temperatures`: finite, at least 0; by default 61 points from 0.05 to 200 over the follower's payoff range.
+
+    Columns: `inverse_temperature`, `leader_value`, `upper` (proven), `commitment` `(n, a)`, and `promise_paid`: what the
+    strong Stackelberg commitment, computed for a follower that never errs, is worth against this one. Attribute
+    `asymptote`: the strong Stackelberg value. The curve need not be monotone, and the maximiser may jump.
     """
-    precision = _default(game) if inverse_temperatures is None else inverse_temperatures
-    precision = boundary.real_array("inverse_temperatures", precision, axes=("n",), low=0.0)
+    if inverse_temperatures is None:
+        inverse_temperatures = np.geomspace(FROM, TO, NUM_POINTS) / _range(game)
+    rates = boundary.real_array("inverse_temperatures", inverse_temperatures, axes=("n",), low=0.0)
+    repeated = (
+        np.repeat(np.asarray(payoff)[None], len(rates), 0) for payoff in (game.leader_payoff, game.follower_payoff)
+    )
+    best = quantal_batch(*repeated, rates)
     strong = MultipleLPs()(game)
-    rows = []
-    for value in precision:
-        human = QuantalResponse(float(value))
-        solved = QuantalStackelberg(human, tolerance=tolerance)(game)
-        textbook = float(game.leader_value(strong.commitment, human(game, strong.commitment)))
-        rows.append((solved, textbook))
-        advance()
-    certificates = [solved.certificate for solved, _ in rows]
+    promise = [
+        game.leader_value(strong.commitment, QuantalResponse(float(rate))(game, strong.commitment)) for rate in rates
+    ]
     return Record(
         "rationality",
         {
-            "inverse_temperature": precision,
-            "leader_value": np.array([float(solved.leader_value) for solved, _ in rows]),
-            "lower": np.array([certificate.lower for certificate in certificates]),
-            "upper": np.array([certificate.upper for certificate in certificates]),
-            "commitment": np.stack([solved.commitment for solved, _ in rows]),
-            "textbook": np.array([textbook for _, textbook in rows]),
+            "inverse_temperature": rates,
+            "leader_value": best.leader_values,
+            "upper": best.upper_bounds,
+            "commitment": best.commitments,
+            "promise_paid": np.array(promise, dtype=np.float64),
         },
-        {"asymptote": float(strong.leader_value), "leader_actions": list(game.leader_actions), "unit": "1/payoff"},
+        {
+            "title": game.title,
+            "asymptote": float(strong.leader_value),
+            "strong_commitment": np.asarray(strong.commitment).tolist(),
+            "leader_actions": list(game.leader_actions),
+            "method": "ascent and branch and bound at every point",
+        },
     )
 
 
-def _default(game: NormalFormGame) -> np.ndarray:
-    spread = float(np.ptp(np.asarray(game.follower_payoff)))
-    return np.geomspace(0.1, 100.0, 61) / (spread if spread > 0.0 else 1.0)
+def _range(game: NormalFormGame) -> float:
+    span = float(np.max(game.follower_payoff)) - float(np.min(game.follower_payoff))
+    return span if 0.0 < span < np.inf else 1.0
