@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +12,12 @@ from .. import _boundary as boundary
 from .._errors import MemoryBudgetError
 from .._types import Ties
 from ..calculus.precision import exact
-from .region_bounds import at, expected, repair, upper_bounds
+from .game_batch import Games
+from .open_regions import open_regions
+from .region_bounds import at, expected, regrets, settle
 from .rescale import precision_notes, rescale
-from .response_programs import MARGIN, Answers, Games, solve_programs
+from .response_programs import solve_programs
 
-
-TOLERANCE = 1e-10
-"""A larger gap or follower's regret, as a fraction of the payoffs' range, sends a program to HiGHS."""
 
 TIE = 1e-9
 """Actions this close to the best one count as tied when it is asked whether a weak equilibrium is attained."""
@@ -81,9 +78,7 @@ def solve_batch(
     notes += precision_notes("follower", scaled_follower, stacklevel=4)
     games = Games.build(scaled_leader.scaled, scaled_follower.scaled, compare=ties == "adversary")
     find = _strong if ties == "leader" else _weak
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", RuntimeWarning)
-        found = find(games, epsilon, cut_off)
+    found = find(games, epsilon, cut_off)
     upper = np.nextafter(scaled_leader.restore(found.upper_bounds), np.inf)
     return BatchSolution(
         commitments=found.commitments,
@@ -114,32 +109,17 @@ def check_memory(shape: tuple[int, ...], limit: float) -> None:
 def _strong(games: Games, epsilon: float, cut_off: bool) -> BatchSolution:
     """The best program of each game; its own action is the response, never a second argmax."""
     del epsilon
-    wanted = np.ones((games.num_games, games.num_columns), dtype=bool)
-    answers = solve_programs(games, "strong", wanted, cut_off=cut_off)
-    bounds = upper_bounds(games, "strong", answers.multipliers)
-    found = _best_strong(games, answers, bounds)
-    is_winner = np.arange(games.num_columns) == found.follower_actions[:, None]
-    is_loose = bounds > found.leader_values[:, None] + TOLERANCE
-    doubtful = answers.unfinished | is_loose | (is_winner & (found.follower_regrets > TOLERANCE)[:, None])
-    if not doubtful.any():
-        return found
-    answers = repair(games, "strong", answers, doubtful)
-    found = _best_strong(games, answers, upper_bounds(games, "strong", answers.multipliers))
-    return dataclasses.replace(found, fallbacks=doubtful.sum(axis=1))
-
-
-def _best_strong(games: Games, answers: Answers, bounds: Float[np.ndarray, "n b"]) -> BatchSolution:
-    action = np.argmax(np.where(np.isnan(answers.values), -np.inf, answers.values), axis=1)
-    strategies = answers.strategies[np.arange(len(action)), action]
-    leader, follower = expected(games, strategies)
+    everything = np.ones((games.num_games, games.num_columns), dtype=bool)
+    answers = solve_programs(games, "strong", everything, cut_off=cut_off)
+    best = settle(games, "strong", answers, everything)
     return BatchSolution(
-        commitments=strategies,
-        follower_actions=action,
-        leader_values=at(leader, action),
-        upper_bounds=bounds.max(axis=1),
-        follower_regrets=follower.max(axis=1) - at(follower, action),
-        attained=np.ones(len(action), dtype=bool),
-        fallbacks=np.zeros(len(action), dtype=np.int64),
+        commitments=best.strategies,
+        follower_actions=best.actions,
+        leader_values=best.values,
+        upper_bounds=best.bounds,
+        follower_regrets=regrets(games, best.strategies, best.actions),
+        attained=np.ones(games.num_games, dtype=bool),
+        fallbacks=best.fallbacks,
         pivots=answers.pivots,
     )
 
@@ -148,50 +128,33 @@ def _weak(games: Games, epsilon: float, cut_off: bool) -> BatchSolution:
     """The supremum over regions in which the follower strictly prefers one column (or columns equal to it).
 
     Against an adversarial tie rule the leader's value is lower semicontinuous in the commitment, and commitments that
-    leave the follower no tie between different columns are dense. So the supremum is reached over those alone: a best
-    -response region without interior adds nothing, and one with interior counts with its closure.
+    leave the follower no tie between different columns are dense. So the supremum is taken over those alone: a
+    region of best responses without interior adds nothing, and one with interior counts with its closure.
     """
     equal = games.equal
     if equal is None:
         raise TypeError("The weak equilibrium needs the comparison of columns.")
-    is_first = np.argmax(equal, axis=2) == np.arange(games.num_columns)
-    is_alone = np.asarray(np.all(equal, axis=2))
-    wanted = is_first & ~is_alone
-    margins = solve_programs(games, "margin", wanted, cut_off=cut_off)
-    margins = repair(games, "margin", margins, margins.unfinished)
-    is_open = is_first & ((np.nan_to_num(margins.values, nan=-1.0) > MARGIN) | is_alone)
-    answers = solve_programs(games, "weak", is_open, cut_off=cut_off)
-    supremum, bound = _best_weak(games, answers, is_open)
-    doubtful = is_open & (answers.unfinished | (bound > supremum[:, None] + TOLERANCE))
-    if doubtful.any():
-        answers = repair(games, "weak", answers, doubtful)
-        supremum, bound = _best_weak(games, answers, is_open)
-    winner = np.argmax(np.where(np.isnan(answers.values), -np.inf, answers.values), axis=1)
-    game = np.arange(len(winner))
-    copies = equal[game, winner]
-    edge = answers.strategies[game, winner]
-    inside = np.where(is_alone[game, winner][:, None], edge, margins.strategies[game, winner])
-    commitments, attained = _step_inside(games, copies, edge, inside, supremum, epsilon)
+    regions = open_regions(games, equal, cut_off=cut_off)
+    answers = solve_programs(games, "weak", regions.is_open, cut_off=cut_off)
+    best = settle(games, "weak", answers, regions.is_open)
+    game = np.arange(games.num_games)
+    copies = equal[game, best.actions]
+    inside = regions.strategies[game, best.actions]
+    commitments, attained = _step_inside(games, copies, best.strategies, inside, best.values, epsilon)
     leader, follower = expected(games, commitments)
-    slack = np.where(attained, TIE, 0.0)
-    is_reply = (follower >= (follower.max(axis=1) - slack)[:, None]) | copies
-    is_reply &= np.where(attained[:, None], True, copies)
+    is_tied = follower >= follower.max(axis=1, keepdims=True) - TIE
+    is_reply = copies | (attained[:, None] & is_tied)
     action = np.argmin(np.where(is_reply, leader, np.inf), axis=1)
     return BatchSolution(
         commitments=commitments,
         follower_actions=action,
         leader_values=at(leader, action),
-        upper_bounds=np.max(np.where(is_open, bound, -np.inf), axis=1),
-        follower_regrets=follower.max(axis=1) - at(follower, action),
+        upper_bounds=best.bounds,
+        follower_regrets=regrets(games, commitments, action),
         attained=attained,
-        fallbacks=(doubtful | margins.unfinished).sum(axis=1),
-        pivots=margins.pivots + answers.pivots,
+        fallbacks=best.fallbacks + regions.fallbacks,
+        pivots=regions.pivots + answers.pivots,
     )
-
-
-def _best_weak(games: Games, answers: Answers, is_open: Bool[np.ndarray, "n b"]) -> tuple[np.ndarray, np.ndarray]:
-    value = np.max(np.where(is_open & ~np.isnan(answers.values), answers.values, -np.inf), axis=1)
-    return value, upper_bounds(games, "weak", answers.multipliers)
 
 
 def _step_inside(

@@ -68,7 +68,7 @@ def _one(game: NormalFormGame, batch: BatchSolution, method: str, ties: Ties, se
         follower_regret=float(batch.follower_regrets[0]),
         status=status,
         method=how,
-        notes=_notes(batch, ties),
+        notes=_notes(game, batch, ties),
     )
     return Solution(
         commitment=commitment,
@@ -86,13 +86,17 @@ def _one(game: NormalFormGame, batch: BatchSolution, method: str, ties: Ties, se
     )
 
 
-def _notes(batch: BatchSolution, ties: Ties) -> tuple[str, ...]:
+def _notes(game: NormalFormGame, batch: BatchSolution, ties: Ties) -> tuple[str, ...]:
     if ties == "leader":
         note = "Strong equilibrium: the follower breaks ties in the leader's favour."
     elif batch.attained[0]:
         note = "Weak equilibrium: the commitment is worth this much even when ties go against the leader."
     else:
+        follower = np.asarray(game.follower_payoff)
+        own = follower[:, batch.follower_actions[0], None]
+        margin = np.min((batch.commitments[0] @ (own - follower))[~np.all(follower == own, axis=0)])
         note = (
-            "Weak equilibrium: the upper bound is approached, not attained; the follower strictly prefers its answer."
+            "Weak equilibrium: the upper bound is approached, and need not be attained. Under this commitment the "
+            f"follower strictly prefers its answer, by {margin:.2g}."
         )
     return (note, *batch.notes)

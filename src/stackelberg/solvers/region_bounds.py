@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linprog
 
-from .response_programs import Answers, Family, Games, program_of
+from .._errors import SolverError
+from .game_batch import Games
+from .response_programs import Answers, Family, program_of
 
 
 EPS = np.finfo(np.float64).eps
+
+TOLERANCE = 1e-10
+"""A larger gap or follower's regret, as a fraction of the payoffs' range, sends a program to HiGHS."""
+
+HIGHS_TOLERANCE = 1e-6
+"""What may be left of it when even HiGHS, whose own tolerance is 1e-7, has tried."""
 
 
 def upper_bounds(games: Games, family: Family, multipliers: Float[np.ndarray, "n b c"]) -> Float[np.ndarray, "n b"]:
@@ -36,6 +45,65 @@ def upper_bounds(games: Games, family: Family, multipliers: Float[np.ndarray, "n
     return values.max(axis=2) + (games.num_columns + 8) * EPS * (2.0 + 2.0 * total)
 
 
+@dataclass(frozen=True)
+class Settled:
+    """The best program of each game, after everything that could not be certified was solved again.
+
+    - `strategies` `(n, a)`, `actions` `(n,)`: the winner's commitment, and the follower action it is for.
+    - `values`, `bounds`: its value on the payoffs, and what no candidate program can exceed.
+    - `fallbacks`: how many programs HiGHS solved again.
+    """
+
+    strategies: Float[np.ndarray, "n a"]
+    actions: Int[np.ndarray, "n"]
+    values: Float[np.ndarray, "n"]
+    bounds: Float[np.ndarray, "n"]
+    fallbacks: Int[np.ndarray, "n"]
+
+
+def settle(games: Games, family: Family, answers: Answers, candidates: Bool[np.ndarray, "n b"]) -> Settled:
+    """Pick the winners by values recomputed on the payoffs; whatever looks doubtful is solved again by HiGHS.
+
+    Doubtful are unfinished programs, bounds that do not close the gap, and a winner whose commitment does not make the
+    follower choose its action. Raises `SolverError` when no commitment that does can be found.
+    """
+    game = np.arange(games.num_games)
+    repaired = np.zeros_like(candidates)
+    while True:
+        each = np.where(candidates, _values(games, family, answers.strategies), -np.inf)
+        bounds = np.where(candidates, upper_bounds(games, family, answers.multipliers), -np.inf)
+        action = np.argmax(each, axis=1)
+        strategies, values = answers.strategies[game, action], each[game, action]
+        is_wrong = ~(regrets(games, strategies, action) <= TOLERANCE)
+        is_winner = np.arange(games.num_columns) == action[:, None]
+        doubtful = answers.unfinished | (bounds > values[:, None] + TOLERANCE) | (is_winner & is_wrong[:, None])
+        doubtful &= candidates & ~repaired
+        if not doubtful.any():
+            break
+        answers = repair(games, family, answers, doubtful)
+        repaired |= doubtful
+    if not np.all(regrets(games, strategies, action) <= HIGHS_TOLERANCE):
+        raise SolverError(
+            f"{SolverError.code} MultipleLPs: HiGHS found no commitment for a follower action that has one."
+        )
+    return Settled(strategies, action, values, bounds.max(axis=1), repaired.sum(axis=1))
+
+
+def _values(games: Games, family: Family, strategies: Float[np.ndarray, "n b a"]) -> Float[np.ndarray, "n b"]:
+    """What each program's strategy is worth to the leader; minus infinity where it has none."""
+    if family == "weak" and games.equal is not None:
+        values = np.min(np.where(games.equal, strategies @ np.swapaxes(games.leader, 1, 2), np.inf), axis=2)
+    else:
+        values = np.einsum("nba,nba->nb", strategies, games.leader)
+    return np.where(np.isnan(strategies[:, :, 0]), -np.inf, values)
+
+
+def regrets(games: Games, strategies: Float[np.ndarray, "n a"], action: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    """What the follower could gain by leaving `action`."""
+    _, follower = expected(games, strategies)
+    return follower.max(axis=1) - at(follower, action)
+
+
 def repair(games: Games, family: Family, answers: Answers, doubtful: Bool[np.ndarray, "n b"]) -> Answers:
     """The `doubtful` programs solved again by HiGHS, one by one."""
     if not doubtful.any():
@@ -56,7 +124,7 @@ def _by_highs(
 ) -> tuple[Float[np.ndarray, "a"], float, Float[np.ndarray, "b"]]:
     """Strategy, value and multipliers of one program; NaN and a proof of infeasibility where it has no solution."""
     equal = None if games.equal is None else games.equal[game]
-    program = program_of(family, games.leader[game], games.follower[game], equal, action)
+    program = program_of(family == "margin", games.leader[game], games.follower[game], equal, action)
     cost, rows = np.asarray(program.cost), np.asarray(program.rows)
     num_columns, num_rows = rows.shape
     soft = np.zeros(num_columns) if program.soft is None else np.asarray(program.soft, dtype=np.float64)

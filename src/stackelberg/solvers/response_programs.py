@@ -24,6 +24,7 @@ from jaxtyping import Bool, Float, Int
 
 from .._types import AnyArray
 from .dual_simplex import DROPPED, LIMIT, OPTIMAL, LaneResults, Program, solve_program
+from .game_batch import Games
 
 
 Family = Literal["strong", "weak", "margin"]
@@ -38,55 +39,6 @@ MAX_LANES = 256
 
 LARGE = 4
 """With fewer lanes than this, games are taken one by one and their matrices are sent to the device once."""
-
-
-@dataclass(frozen=True)
-class Games:
-    """A batch of games on [0, 1].
-
-    - `leader`, `follower`: payoffs, the follower's action first.
-    - `equal`: which of the follower's columns are equal; None where it does not matter (strong family).
-    """
-
-    leader: Float[np.ndarray, "n b a"]
-    follower: Float[np.ndarray, "n b a"]
-    equal: Bool[np.ndarray, "n b b"] | None = None
-
-    @classmethod
-    def build(cls, leader: Float[np.ndarray, "n a b"], follower: Float[np.ndarray, "n a b"], *, compare: bool) -> Games:
-        """The games with payoffs `(n, a, b)`; `compare` looks for equal columns."""
-        leader, follower = (np.ascontiguousarray(np.swapaxes(payoff, 1, 2)) for payoff in (leader, follower))
-        if not compare:
-            return cls(leader, follower)
-        # One column at a time: comparing all pairs at once would need b times the memory.
-        equal = [np.all(follower == follower[:, b, None], axis=2) for b in range(follower.shape[1])]
-        return cls(leader, follower, np.stack(equal, axis=1))
-
-    @property
-    def num_games(self) -> int:
-        return self.leader.shape[0]
-
-    @property
-    def num_rows(self) -> int:
-        """The leader's actions."""
-        return self.leader.shape[2]
-
-    @property
-    def num_columns(self) -> int:
-        """The follower's actions."""
-        return self.leader.shape[1]
-
-    def padded(self) -> Games:
-        """With copies of the leader's first action and follower actions that it never takes, to a rounded shape."""
-        rows, columns = _rounded(self.num_rows) - self.num_rows, _rounded(self.num_columns) - self.num_columns
-        if not (rows or columns):
-            return self
-        leader = np.pad(self.leader, ((0, 0), (0, columns), (0, rows)))
-        follower = np.pad(self.follower, ((0, 0), (0, columns), (0, rows)), constant_values=-1.0)
-        for payoff in (leader, follower):
-            payoff[:, :, self.num_rows :] = payoff[:, :, :1]
-        equal = None if self.equal is None else np.pad(self.equal, ((0, 0), (0, columns), (0, columns)))
-        return Games(leader, follower, equal)
 
 
 @dataclass(frozen=True)
@@ -162,44 +114,44 @@ class _Race:
 
 
 def program_of(
-    family: Family,
+    is_margin: Bool[AnyArray, ""] | bool,
     leader: Float[AnyArray, "b a"],
     follower: Float[AnyArray, "b a"],
     equal: Bool[AnyArray, "b b"] | None,
     action: Int[AnyArray, ""] | int,
 ) -> Program:
-    """The program of one follower action, in the form of the dual simplex."""
+    """The program of one follower action: strong without `equal`, else weak or, with `is_margin`, margin."""
     leader, follower = jnp.asarray(leader), jnp.asarray(follower)
-    spare = jnp.asarray(action, dtype=jnp.int32)
-    if family == "strong" or equal is None:
-        return Program(leader[action], follower[action] - follower, None, spare)
+    if equal is None:
+        return Program(leader[action], follower[action] - follower, None, jnp.asarray(action, dtype=jnp.int32))
     is_equal = jnp.asarray(equal)[action]
-    if family == "weak":
-        rows = jnp.where(is_equal[:, None], leader - leader[action], follower[action] - follower)
-        return Program(leader[action], rows, is_equal, spare)
-    rival = jnp.argmax(~is_equal).astype(jnp.int32)
-    rows = jnp.where(is_equal[:, None], 1.0, follower[rival] - follower)
-    return Program(follower[action] - follower[rival], rows, ~is_equal, rival)
+    own = jnp.where(is_margin, jnp.argmax(~is_equal), action).astype(jnp.int32)
+    cost = jnp.where(is_margin, follower[action] - follower[own], leader[action])
+    among_equals = jnp.where(is_margin, 1.0, leader - leader[action])
+    rows = jnp.where(is_equal[:, None], among_equals, follower[own] - follower)
+    return Program(cost, rows, is_equal ^ is_margin, own)
 
 
-@functools.partial(jax.jit, static_argnames=("family", "limit"))
+@functools.partial(jax.jit, static_argnames=("limit",))
 def _solve_lanes(
+    is_margin: Bool[AnyArray, ""] | bool,
     leader: Float[AnyArray, "n b a"],
     follower: Float[AnyArray, "n b a"],
     equal: Bool[AnyArray, "n b b"] | None,
     action: Int[AnyArray, "n"],
     cutoff: Float[AnyArray, "n"],
     *,
-    family: Family,
     limit: int,
 ) -> LaneResults:
-    """One program of each game, side by side; compiled once for each shape and family."""
-    programs = jax.vmap(functools.partial(program_of, family))(leader, follower, equal, action)
+    """One program of each game, side by side; compiled once for each shape."""
+    programs = jax.vmap(functools.partial(program_of, is_margin))(leader, follower, equal, action)
     return jax.vmap(functools.partial(solve_program, limit=limit))(programs, jnp.asarray(cutoff))
 
 
-@functools.partial(jax.jit, static_argnames=("family", "limit", "rises"))
+@functools.partial(jax.jit, static_argnames=("limit",))
 def _solve_in_turn(
+    is_margin: Bool[AnyArray, ""] | bool,
+    rises: Bool[AnyArray, ""] | bool,
     leader: Float[AnyArray, "b a"],
     follower: Float[AnyArray, "b a"],
     equal: Bool[AnyArray, "b b"] | None,
@@ -207,15 +159,13 @@ def _solve_in_turn(
     ceiling: Float[AnyArray, "m"],
     incumbent: Float[AnyArray, ""],
     *,
-    family: Family,
     limit: int,
-    rises: bool,
 ) -> LaneResults:
     """Programs of one game, one after the other, each cut off at the best so far where the incumbent `rises`."""
     num_columns, num_rows = leader.shape
 
     def solve(turn: tuple[jax.Array, jax.Array, jax.Array]) -> LaneResults:
-        program = program_of(family, leader, follower, equal, turn[0])
+        program = program_of(is_margin, leader, follower, equal, turn[0])
         return solve_program(program, turn[2], limit=limit)
 
     def skip(turn: tuple[jax.Array, jax.Array, jax.Array]) -> LaneResults:
@@ -249,12 +199,12 @@ def _side_by_side(
         idle = width - len(head)
         own = np.pad(head, (0, idle))
         found = _solve_lanes(
+            family == "margin",
             games.leader[own],
             games.follower[own],
             None if games.equal is None else games.equal[own],
             np.pad(column, (0, idle)).astype(np.int32),
             np.pad(race.cutoff(head), (0, idle), constant_values=np.inf),  # an idle lane is dropped at once
-            family=family,
             limit=_limit(games),
         )
         _record(answers, race, head, column, found)
@@ -267,15 +217,15 @@ def _in_turn(
     idle = games.num_columns - len(action)
     game = np.full(len(action), number)
     found = _solve_in_turn(
+        family == "margin",
+        race.rises and race.is_cut_off,
         games.leader[number],
         games.follower[number],
         None if games.equal is None else games.equal[number],
         np.pad(action, (0, idle)).astype(np.int32),
         np.pad(race.ceiling[game, action], (0, idle), constant_values=-np.inf),
         np.float64(race.incumbent[number] if race.is_cut_off else -np.inf),
-        family=family,
         limit=_limit(games),
-        rises=race.rises and race.is_cut_off,
     )
     _record(answers, race, game, action, found)
 
@@ -307,12 +257,6 @@ def _best_first(
     game = np.broadcast_to(np.arange(ceiling.shape[0]), order.shape)
     is_wanted = wanted[game, order]
     return game[is_wanted], order[is_wanted]
-
-
-def _rounded(size: int) -> int:
-    """`size` rounded up, to a multiple of 4 when small and by an eighth at most beyond: few shapes are compiled."""
-    step = 4 if size <= 8 else max(2, 1 << (size.bit_length() - 4))
-    return -(-size // step) * step
 
 
 def _limit(games: Games) -> int:

@@ -1,0 +1,67 @@
+"""Which follower actions can be strictly best answers, with a proof either way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from .game_batch import Games
+from .region_bounds import EPS, repair
+from .response_programs import MARGIN, solve_programs
+
+
+@dataclass(frozen=True)
+class OpenRegions:
+    """The best-response regions that have an interior.
+
+    - `is_open`: of each class of equal columns, the first, where some commitment makes it strictly better than every
+      other column by more than `MARGIN` of the payoffs' range.
+    - `strategies`: such a commitment, with the largest margin; NaN where there is none.
+    - `fallbacks`, `pivots`: programs solved again by HiGHS, pivots of the own simplex.
+    """
+
+    is_open: Bool[np.ndarray, "n b"]
+    strategies: Float[np.ndarray, "n b a"]
+    fallbacks: Int[np.ndarray, "n"]
+    pivots: Int[np.ndarray, "n"]
+
+
+def open_regions(games: Games, equal: Bool[np.ndarray, "n b b"], *, cut_off: bool) -> OpenRegions:
+    """Solve the margin programs; what neither a commitment nor multipliers prove is solved again by HiGHS."""
+    is_first = np.argmax(equal, axis=2) == np.arange(games.num_columns)
+    is_alone = np.broadcast_to(np.all(equal, axis=2), is_first.shape)  # every column equals it: nothing to prefer
+    wanted = is_first & ~is_alone
+    answers = solve_programs(games, "margin", wanted, cut_off=cut_off)
+    is_open = _margins(games, equal, answers.strategies) > MARGIN
+    is_closed = _margin_bounds(games, equal, answers.multipliers) <= MARGIN
+    doubtful = wanted & (answers.unfinished | ~(is_open | is_closed))
+    if doubtful.any():
+        answers = repair(games, "margin", answers, doubtful)
+        is_open = _margins(games, equal, answers.strategies) > MARGIN
+    strategies = answers.strategies.copy()
+    strategies[is_alone] = 1.0 / games.num_rows
+    return OpenRegions((wanted & is_open) | (is_first & is_alone), strategies, doubtful.sum(axis=1), answers.pivots)
+
+
+def _margins(
+    games: Games, equal: Bool[np.ndarray, "n b b"], strategies: Float[np.ndarray, "n b a"]
+) -> Float[np.ndarray, "n b"]:
+    """By how much each action beats the best different one under its own strategy; minus infinity without one."""
+    replies = strategies @ np.swapaxes(games.follower, 1, 2)
+    own = np.diagonal(replies, axis1=1, axis2=2)
+    rival = np.max(np.where(equal, -np.inf, replies), axis=2)
+    return np.where(np.isnan(own), -np.inf, own - rival)
+
+
+def _margin_bounds(
+    games: Games, equal: Bool[np.ndarray, "n b b"], multipliers: Float[np.ndarray, "n b b"]
+) -> Float[np.ndarray, "n b"]:
+    """No commitment gives b a larger margin: for any mixture q of other columns, max over rows of B_b - Σ q_c B_c."""
+    mixture = np.where(equal, 0.0, np.maximum(multipliers, 0.0))
+    mixture = mixture / np.maximum(mixture.sum(axis=2, keepdims=True), 1.0)
+    rival = np.argmin(equal, axis=2)[:, :, None]  # the program's own first rival carries the rest
+    rest = 1.0 - mixture.sum(axis=2, keepdims=True) + np.take_along_axis(mixture, rival, axis=2)
+    np.put_along_axis(mixture, rival, rest, axis=2)
+    return np.max(games.follower - mixture @ games.follower, axis=2) + (games.num_columns + 8) * EPS
