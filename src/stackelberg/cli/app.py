@@ -59,7 +59,7 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool | None) -> None:
     if wanted:
         print(f"stackelberg {metadata.version('stackelberg')}")
         raise typer.Exit
@@ -69,8 +69,9 @@ def _print_version(wanted: bool) -> None:
 def root(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and stop.")
-    ] = False,
+        bool | None,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and stop."),
+    ] = None,
 ) -> None:
     del debug, version
     _remember_compilations()

@@ -13,6 +13,7 @@ from .. import _boundary as boundary
 from .._disk import read_text
 from .._errors import InputError
 from .._json import parse_json
+from .._types import TIES
 from ..followers.base import AbstractFollower
 from ..followers.best_response import BestResponse
 from ..followers.files import follower_from_json
@@ -37,7 +38,7 @@ def load_follower(words: str, ties: str = "leader") -> AbstractFollower:
     """The follower that `--response` describes: best, quantal:5, suqr:FILE, suqr:-9.8,0.4,0.2, or a file of `fit`."""
     name, _, rest = words.partition(":")
     if name == "best" and not rest:
-        return BestResponse(ties)  # type: ignore[arg-type]
+        return BestResponse(boundary.one_of("--ties", ties, TIES))  # type: ignore[arg-type]
     if name == "quantal" and rest:
         return QuantalResponse(number("--response", rest))
     if name == "suqr" and rest:

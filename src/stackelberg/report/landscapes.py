@@ -113,7 +113,7 @@ def _shades(axes: Axes, mesh: Triangulation, record: Record, column: str, levels
     if column == "paid":
         return _smooth(axes.tricontourf(mesh, record["paid"], **settings))
     shades = None
-    for action in np.unique(record["best_response"]):
+    for action in np.unique(record["best_response"]).tolist():
         shades = _smooth(axes.tricontourf(mesh, record["leader_payoff"][:, action], **settings))
         margin = _margin(record, action)
         if margin.min() < 0.0 < margin.max():
@@ -148,7 +148,7 @@ def _borders(axes: Axes, mesh: Triangulation, points: np.ndarray, record: Record
     """Where the follower is indifferent between its best answers, and the name of each answer inside its region."""
     plays = record["best_response"]
     marks = [np.asarray(mark["commitment"]) @ CORNERS for mark in record.attributes.get("marks", ())]
-    for action in np.unique(plays):
+    for action in np.unique(plays).tolist():
         margin = _margin(record, action)
         if margin.min() < 0.0 < margin.max():
             axes.tricontour(mesh, margin, levels=[0.0], colors=style.FOLLOWER, linewidths=1.8)
