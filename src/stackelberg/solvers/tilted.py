@@ -22,6 +22,8 @@ from ..calculus.simplex import logarithm
 
 SMALLEST = -np.finfo(np.float64).max  # stands for log 0 among the candidates; -∞ means "not a candidate"
 
+NOISE = 4 * np.finfo(np.float64).eps
+
 
 class Chords(NamedTuple):
     """For each point, the steepest falling segment to a point further right: every falling edge is among them.
@@ -56,11 +58,14 @@ def chords(logit: Float[AnyArray, "*n a b"], payoff: Float[AnyArray, "*n a b"]) 
     logit, payoff = jnp.asarray(logit), jnp.asarray(payoff)
     run = logit[..., None, :, :] - logit[..., :, None, :]
     rise = payoff[..., None, :, :] - payoff[..., :, None, :]
-    slopes = jnp.where(run > 0.0, rise / run, -jnp.inf)
+    # Fused with what computes them, equal logits may differ here by a rounding; a point that is right by no more than
+    # that is not ahead, and the nearest of several ends in one line will do, for a chord of its own goes on from there.
+    noise = NOISE * jnp.abs(logit)
+    slopes = jnp.where(run > noise[..., None, :, :] + noise[..., :, None, :], rise / run, -jnp.inf)
     steepest = jnp.max(slopes, axis=-2)
     falling = (steepest < 0.0) & jnp.isfinite(steepest)
     slope = jnp.where(falling, steepest, -1.0)
-    ends = jnp.max(jnp.where(slopes == steepest[..., None, :], logit[..., None, :, :], -jnp.inf), axis=-2)
+    ends = jnp.take_along_axis(logit, jnp.argmax(slopes, axis=-2), axis=-2)
     return Chords(slope, logarithm(-slope), jnp.where(falling, ends, -jnp.inf))
 
 
