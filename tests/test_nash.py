@@ -52,7 +52,8 @@ def test_gambit_finds_the_same_equilibria():
         found = sg.nash_equilibria(sg.NormalFormGame(leader, follower))
         peer = pygambit.Game.from_arrays(leader, follower)
         profiles = pygambit.nash.enummixed_solve(peer, rational=False).equilibria
-        theirs = [[float(profile[strategy]) for strategy in peer.players[0].strategies] for profile in profiles]
+        rows = list(next(iter(peer.players)).strategies)
+        theirs = [[float(profile[row]) for row in rows] for profile in profiles]
         assert len(theirs) == len(found)
         assert np.allclose(sorted(theirs), sorted(found.leader_strategies.tolist()), atol=1e-6)
 

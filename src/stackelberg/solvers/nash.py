@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.optimize import linprog
 
 from .. import _boundary as boundary
 from .._errors import InputError
@@ -20,6 +21,9 @@ TOLERANCE = 1e-10
 
 CHUNK = 1 << 15
 MAX_SUPPORTS = 20_000_000
+
+MAX_PROGRAMS = 1_000
+"""Linear programs that are spent on showing that a game is not degenerate; beyond, it is marked incomplete."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +122,8 @@ def _indifferent(
     if is_singular.any():
         loose = np.linalg.pinv(system[is_singular], rcond=TOLERANCE) @ target[is_singular, :, None]
         residual = np.abs(system[is_singular] @ loose - target[is_singular, :, None]).max(axis=(1, 2))
-        is_sure = bool((residual > 1e-6).all())  # without any solution the pair is of no use, and not degenerate
+        is_loose = np.flatnonzero(is_singular)[residual <= 1e-6]  # no solution at all: of no use, and not degenerate
+        is_sure = len(is_loose) <= MAX_PROGRAMS and not any(_ties(payoff, own[pair], other[pair]) for pair in is_loose)
 
     mixture = np.zeros((len(own), payoff.shape[0]))
     np.put_along_axis(mixture, own, weights, axis=1)
@@ -130,6 +135,24 @@ def _indifferent(
     is_sure = is_sure and not bool((is_valid & too_many).any())
     mixture = np.maximum(mixture, 0.0)
     return mixture / np.maximum(mixture.sum(axis=1, keepdims=True), TOLERANCE), is_valid, is_sure
+
+
+def _ties(payoff: Float[np.ndarray, "own other"], own: np.ndarray, other: np.ndarray) -> bool:
+    """Whether any mixture over `own` makes all of `other` best replies: with a singular system, a degenerate game.
+
+    The system has then more than one solution, and at the end of the segment between them one probability is zero.
+    """
+    rival = payoff[own]
+    level = rival[:, other[0]]
+    found = linprog(
+        np.zeros(len(own)),
+        A_ub=(rival - level[:, None]).T,
+        b_ub=np.full(payoff.shape[1], TOLERANCE),
+        A_eq=np.vstack([(rival[:, other[1:]] - level[:, None]).T, np.ones(len(own))]),
+        b_eq=np.append(np.zeros(len(other) - 1), 1.0),
+        method="highs-ds",
+    )
+    return found.status != 2
 
 
 def _distinct(leader: np.ndarray, follower: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
