@@ -79,6 +79,17 @@ def choice_on_host(
     return weights / total, shifted - np.log(total)
 
 
+def weight_on_host(logits: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """`weight` in NumPy: exp(logit), cut at exp(500)."""
+    return np.exp(np.minimum(logits, 500.0))
+
+
+def logarithm_on_host(weights: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """`logarithm` in NumPy: the logit of a weight, with log 0 = -∞."""
+    with np.errstate(divide="ignore"):
+        return np.log(weights)
+
+
 def _ceiling(
     values: Float[AnyArray, "*batch b"], inverse_temperature: Float[AnyArray, ""]
 ) -> Float[AnyArray, "*batch"]:

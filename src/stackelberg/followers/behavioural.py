@@ -21,10 +21,10 @@ class SUQR(AbstractLogitFollower):
     """Attacks each target with probability proportional to exp(weights · features of the target).
 
     - `weights`: `(3 + d,)`, for coverage, reward, penalty and the game's own features, in this order. People fitted so
-      far have a negative weight on coverage and positive ones on reward and penalty (a penalty being a negative payoff).
+      far have a negative weight on coverage and positive ones on reward and penalty (penalties being negative payoffs).
 
-    Subjective utility quantal response: Nguyen et al. (2013), Section 3. Only the product of a weight and the unit of its
-    feature matters, so that no inverse temperature is needed beside them.
+    Subjective utility quantal response: Nguyen et al. (2013), Section 3. Only the product of a weight and the unit of
+    its feature matters, so that no inverse temperature is needed beside them.
     """
 
     weights: Float[AnyArray, "d"]
@@ -87,7 +87,7 @@ class Mixture(AbstractFollower):
     weights: Float[AnyArray, "m"]
 
     def __init__(self, followers: Sequence[AbstractFollower], weights: Any) -> None:
-        self.followers = tuple(followers)
+        self.followers = boundary.instances("followers", followers, AbstractFollower, "sg.QuantalResponse(1.0)")
         self.weights = boundary.distribution("weights", weights, axes=(len(self.followers),))
 
     @exact
@@ -115,7 +115,7 @@ class Trembling(AbstractFollower):
     probability: float | Float[AnyArray, ""]
 
     def __init__(self, follower: AbstractFollower, probability: float | Float[AnyArray, ""]) -> None:
-        self.follower = follower
+        self.follower = boundary.instance("follower", follower, AbstractFollower, "sg.BestResponse()")
         self.probability = boundary.real_number("probability", probability, low=0.0, high=1.0)
 
     @exact

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import jax.numpy as jnp
 from jaxtyping import Float
 
 from .. import _boundary as boundary
 from .._types import AnyArray, Key
+from ..calculus.precision import exact
 from ..games.base import AbstractGame
 from .base import AbstractFollower
 
@@ -34,6 +36,15 @@ class QuantalResponse(AbstractFollower):
             "inverse_temperature", inverse_temperature, low=0.0, high=math.inf, infinite=True
         )
         self.discount = None if discount is None else boundary.real_number("discount", discount, low=0.0, high=1.0)
+
+    @exact
+    def logits(self, game: AbstractGame, commitment: Float[AnyArray, "..."]) -> Float[AnyArray, "*t b"]:
+        """Inverse temperature × action value, in one-shot games and at finite inverse temperatures.
+
+        Affine in the commitment, so that quantal response counts among the logit followers there; `respond` centres the
+        values first and needs neither restriction.
+        """
+        return jnp.asarray(self.inverse_temperature) * game.induce(commitment).follower_payoff  # type: ignore[attr-defined]
 
     def respond(
         self,

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from scipy.optimize import linprog
 
 from .._errors import MemoryBudgetError
-from .._types import AnyArray, Key
+from .._types import Key
 
 
 MAX_UNIONS = 50_000
@@ -79,15 +79,12 @@ def thinned(lottery: Lottery, coverage: Float[np.ndarray, "n"]) -> Lottery:
 
 
 def schedule_probabilities(
-    schedules: Float[AnyArray, "k n"], resources: float, coverage: Float[np.ndarray, "n"]
+    schedules: Float[np.ndarray, "k n"], coverage: Float[np.ndarray, "n"]
 ) -> Float[np.ndarray, "k"]:
-    """How likely each schedule must be run to give at least this coverage, with the fewest resources.
+    """How likely each schedule must be run to give at least this coverage, with the fewest runs; ∞ if none can.
 
-    With disjoint schedules it is the largest coverage on the schedule; with overlapping ones a linear program. The sum
-    exceeds `resources` when the coverage cannot be had.
+    With disjoint schedules it is the largest coverage on the schedule; with overlapping ones a linear program.
     """
-    del resources
-    schedules = np.asarray(schedules)
     if not overlap(schedules):
         return np.max(schedules * coverage, axis=1)
     programme = linprog(
@@ -116,8 +113,8 @@ def unions(schedules: Float[np.ndarray, "k n"], count: int) -> Float[np.ndarray,
     number = math.comb(len(schedules), min(count, len(schedules)))
     if number > MAX_UNIONS:
         raise MemoryBudgetError(
-            f"{MemoryBudgetError.code} schedules: {count} teams on {len(schedules)} overlapping schedules can be sent in "
-            f"{number} ways; at most {MAX_UNIONS} are enumerated. Use disjoint schedules, or list fewer of them."
+            f"{MemoryBudgetError.code} schedules: {count} teams can be sent on {len(schedules)} overlapping schedules "
+            f"in {number} ways; at most {MAX_UNIONS} are enumerated. Use disjoint schedules, or list fewer of them."
         )
     rows: Int[np.ndarray, "p m"] = np.array(list(itertools.combinations(range(len(schedules)), count)))
     return np.unique(schedules[rows].max(axis=1), axis=0)

@@ -67,7 +67,7 @@ class SecurityGame(AbstractGame):
         schedules: Any = None,
         features: Any = None,
         targets: Any = None,
-        title: str = "",
+        title: Any = "",
     ) -> None:
         self.leader_covered = boundary.real_array("leader_covered", leader_covered, axes=("n",))
         axes = (len(self.leader_covered),)
@@ -80,7 +80,7 @@ class SecurityGame(AbstractGame):
         self.schedules = None if schedules is None else _schedules(schedules, axes[0], self.resources)
         self.features = None if features is None else boundary.real_array("features", features, axes=(axes[0], "d"))
         self.targets = boundary.labels("targets", targets, axes[0])
-        self.title = title
+        self.title = boundary.text("title", title)
 
     @property
     def num_targets(self) -> int:
@@ -119,25 +119,25 @@ class SecurityGame(AbstractGame):
             return coverage
         coverage = np.clip(coverage, 0.0, 1.0)
         if self.schedules is None:
-            needed, capped = float(np.sum(coverage)), coverage
+            needed, limit = float(np.sum(coverage)), float(self.resources)
         else:
-            probabilities, limit = self._run(coverage)
-            needed = float(np.sum(probabilities))
-            needed = needed * float(self.resources) / limit if limit else needed
-            capped = probabilities @ self.patrols()[0] if np.isfinite(needed) else coverage
-            needed = needed if np.all(capped >= coverage - SLACK) else np.inf
-        if needed > self.resources + SLACK * max(1.0, float(self.resources)):
+            rows, limit = self.patrols()
+            runs = schedule_probabilities(rows, coverage)
+            needed = float(np.sum(runs))
+            reached = np.minimum(runs, 1.0) @ rows
+            needed = needed if np.all(reached >= coverage - SLACK) else np.inf
+            coverage = np.minimum(coverage, reached) if np.isfinite(needed) else coverage
+        if needed > limit + SLACK * max(1.0, limit):
             raise InputError(
                 boundary.RANGE,
                 "commitment",
-                found=f"this coverage needs {needed:.17g} resources"
+                found=f"this coverage needs {needed:.17g} resources at once"
                 if np.isfinite(needed)
-                else "this coverage cannot be had from the schedules",
-                allowed=f"{float(self.resources):g} are there",
+                else "this coverage cannot be had from the schedules, however often they are run",
+                allowed=f"{limit:g} can be used" + ("" if self.schedules is None else ", on sets of schedules"),
                 remedy="Divide the coverage by the excess, or raise `resources`.",
             )
-        coverage = np.minimum(coverage, capped)
-        return coverage * (float(self.resources) / needed) if needed > self.resources else coverage
+        return coverage * (limit / needed) if needed > limit else coverage
 
     def uniform_commitment(self) -> Float[AnyArray, "n"]:
         """Resources spread evenly over targets, or over schedules."""
@@ -146,7 +146,7 @@ class SecurityGame(AbstractGame):
         rows, limit = self.patrols()
         return np.full(len(rows), min(1.0, limit / len(rows))) @ rows
 
-    def patrols(self) -> tuple[Float[AnyArray, "k n"], float]:
+    def patrols(self) -> tuple[Float[np.ndarray, "k n"], float]:
         """Rows of which at most so many are run at once, and no two that share a target: exactly what can be done.
 
         The schedules themselves when they are disjoint or run one at a time, single targets without schedules, and all
@@ -164,15 +164,11 @@ class SecurityGame(AbstractGame):
         coverage = np.asarray(self.check_commitment(coverage))
         if self.schedules is None:
             return comb_lottery(coverage)
-        probabilities, limit = self._run(coverage)
-        probabilities = probabilities * min(1.0, limit / max(float(np.sum(probabilities)), 1e-300))
-        rows, _ = self.patrols()
-        runs = comb_lottery(probabilities)
-        return thinned(Lottery(runs.placements @ np.asarray(rows), runs.probabilities), coverage)
-
-    def _run(self, coverage: Float[np.ndarray, "n"]) -> tuple[Float[np.ndarray, "k"], float]:
         rows, limit = self.patrols()
-        return schedule_probabilities(rows, limit, coverage), limit
+        runs = schedule_probabilities(rows, coverage)
+        total = float(np.sum(runs))
+        lottery = comb_lottery(runs * (limit / total) if total > limit else runs)
+        return thinned(Lottery(lottery.placements @ rows, lottery.probabilities), coverage)
 
 
 def _mixed(
