@@ -47,7 +47,7 @@ def compare(
     peer: Callable[[], Any] | None = None,
     peer_name: str = "",
     units: int = 1,
-    peer_units: int = 1,
+    peer_units: float = 1,
     repeats: int = 5,
     target: float | None = None,
     note: str = "",
