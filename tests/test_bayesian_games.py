@@ -80,6 +80,15 @@ def test_one_type_is_a_normal_form():
     assert float(sg.BayesianMILP()(bayesian).leader_value) == pytest.approx(truth, abs=1e-12)
 
 
+def test_types_indifferent_only_up_to_rounding_still_favour_the_leader():
+    """At an equilibrium with two actions their difference is all rounding; the leader's promise must survive it."""
+    for seed in range(40):
+        game = random_game(seed, (2, 3, 2))
+        solution = sg.TypeEnumeration()(game)
+        response = sg.BestResponse()(game, solution.commitment)
+        assert float(game.leader_value(solution.commitment, response)) >= solution.certificate.lower - 1e-9
+
+
 def test_leader_payoffs_that_ignore_the_type_may_be_given_once():
     game = random_game(5, (3, 2, 3))
     shared = sg.BayesianGame(game.leader_payoff[0], game.follower_payoff, game.prior)

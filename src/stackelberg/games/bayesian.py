@@ -74,6 +74,7 @@ class BayesianGame(AbstractGame):
             follower_payoff=jnp.einsum("a,tab->tb", commitment, self.follower_payoff),
             leader_payoff=jnp.einsum("a,tab->tb", commitment, self.leader_payoff),
             prior=self.prior,
+            payoff_range=jnp.ptp(self.follower_payoff, axis=(1, 2)),
         )
 
     @exact

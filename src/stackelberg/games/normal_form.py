@@ -63,6 +63,7 @@ class NormalFormGame(AbstractGame):
             follower_payoff=_against(commitment, self.follower_payoff),
             leader_payoff=_against(commitment, self.leader_payoff),
             prior=np.ones(()),
+            payoff_range=jnp.ptp(self.follower_payoff),
         )
 
     @exact
@@ -75,9 +76,9 @@ class NormalFormGame(AbstractGame):
     def check_commitment(self, commitment: object) -> Float[AnyArray, "a"] | Float[AnyArray, "b a"]:
         """A strategy `(a,)` or a prescription `(b, a)`, checked to be probabilities."""
         num_rows, num_columns = self.shape
-        prescription = np.ndim(commitment) == 2  # type: ignore[arg-type]
-        axes = (num_columns, num_rows) if prescription else (num_rows,)
-        return boundary.distribution("commitment", commitment, axes=axes)
+        numbers = boundary.real_array("commitment", commitment)
+        axes = (num_columns, num_rows) if numbers.ndim == 2 else (num_rows,)
+        return boundary.distribution("commitment", numbers, axes=axes)
 
     def uniform_commitment(self) -> Float[AnyArray, "a"]:
         """Every row with the same probability."""

@@ -17,11 +17,14 @@ class OneShot(AbstractProblem):
     - `follower_payoff`: what each action pays the follower, `(b,)`, or `(t, b)` with follower types.
     - `leader_payoff`: what each action pays the leader, of the same shape; used only to break ties.
     - `prior`: probability of each type, `(t,)`, or the number 1 without types.
+    - `payoff_range`: largest minus smallest payoff of the follower in the game (of each type), of which tie tolerances
+      are fractions. Under a commitment that makes all actions equal their own range is nothing but rounding.
     """
 
     follower_payoff: Float[AnyArray, "*t b"]
     leader_payoff: Float[AnyArray, "*t b"]
     prior: Float[AnyArray, "*t"]
+    payoff_range: Float[AnyArray, "*t"] | float = 0.0
 
     @exact
     def value(self, response: Float[AnyArray, "*t b"]) -> Float[AnyArray, ""]:
@@ -33,7 +36,9 @@ class OneShot(AbstractProblem):
         """All probability on one best action (spread evenly over all of them with `ties="uniform"`)."""
         payoff = jnp.asarray(self.follower_payoff)
         best = jnp.max(payoff, axis=-1, keepdims=True)
-        slack = tolerance * (best - jnp.min(payoff, axis=-1, keepdims=True))
+        induced_range = best - jnp.min(payoff, axis=-1, keepdims=True)
+        unit = jnp.maximum(induced_range, jnp.asarray(self.payoff_range)[..., None])
+        slack = tolerance * jnp.minimum(unit, jnp.finfo(payoff.dtype).max)
         tied = payoff >= best - slack
         if ties == "uniform":
             return tied / jnp.sum(tied, axis=-1, keepdims=True)
