@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -62,8 +63,8 @@ class AbstractLikelihood(ABC):
         """The logarithm of the probability of each cell within its context."""
 
 
-def log_likelihood(counts: Float[np.ndarray, "r m"], log_probabilities: Float[np.ndarray, "r m"]) -> np.ndarray:
-    """Σ count × log probability, with 0 × -∞ = 0."""
+def log_likelihood(counts: Float[np.ndarray, "*r m"], log_probabilities: Float[np.ndarray, "*s m"]) -> Any:
+    """Σ count × log probability over the last axis, with 0 × -∞ = 0."""
     with np.errstate(invalid="ignore"):
         terms = np.where(counts > 0, counts * log_probabilities, 0.0)
     return terms.sum(axis=-1)
@@ -80,6 +81,7 @@ def profile_interval(
     level: float,
     low: float = -np.inf,
     high: float = np.inf,
+    endless: Bool[np.ndarray, "r 2"] | None = None,
 ) -> Float[np.ndarray, "r 2"]:
     """The values t of one parameter with 2 (supremum - profile(t)) at most the χ²(1) quantile of `level`.
 
@@ -87,11 +89,15 @@ def profile_interval(
       for the logs numbered `rows`.
     - `scale`: a first guess of the distance to the ends (a standard error does).
     - `low`, `high`: the ends of the parameter's own range, at which an interval may end.
+    - `endless`: sides already known to reach to that end.
 
     A side along which the profile never falls below the threshold is infinite (or ends at the range).
     """
     threshold = supremum - 0.5 * chi2.ppf(level, df=1)
-    sides = [_side(profile, estimate, scale, threshold, sign, end) for sign, end in ((-1.0, low), (1.0, high))]
+    sides = []
+    for index, (sign, end) in enumerate(((-1.0, low), (1.0, high))):
+        searched = np.flatnonzero(estimate != end if endless is None else (estimate != end) & ~endless[:, index])
+        sides.append(_side(profile, estimate, scale, threshold, sign, end, searched))
     return np.stack(sides, axis=-1)
 
 
@@ -102,11 +108,12 @@ def _side(
     threshold: Float[np.ndarray, "r"],
     sign: float,
     end: float,
+    open_rows: Int[np.ndarray, "q"],
 ) -> Float[np.ndarray, "r"]:
     """Where the profile crosses the threshold on one side: stepping out by doubling, then Chandrupatla's method."""
     rows = np.arange(len(estimate))
     inner, outer = estimate.copy(), np.full_like(estimate, end)
-    open_rows, reach = rows[estimate != end], 2.0 * scale
+    reach = 2.0 * scale
     crossed = np.zeros(len(rows), bool)
     for _ in range(60):
         if not open_rows.size:

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from ..calculus.simplex import choice_on_host
 from .fit_likelihood import AbstractLikelihood, Estimates, log_likelihood, profile_interval
-from .logit_newton import NewtonResult, derivatives, is_separated, logit_likelihood, newton, well_posed
+from .logit_newton import NewtonResult, derivatives, free_sides, is_separated, logit_likelihood, newton, well_posed
 
 
 SUSPICIOUS_LOGIT = 12.0  # a finite maximum rarely needs odds above e^12; beyond, the linear program decides
@@ -63,7 +63,7 @@ class LogitLikelihood(AbstractLikelihood):
         shape = (len(table), dimension, 2)
         intervals = np.full(shape, np.nan)
         if level is not None:
-            intervals = self._intervals(centred, unit, basis, table, parameters, supremum, covariance, level)
+            intervals = self._intervals(centred, unit, basis, table, parameters, supremum, covariance, separated, level)
         return Estimates(
             parameters, covariance, intervals, attained, supremum, separated, _unidentified(basis, unit), fitted
         )
@@ -89,6 +89,7 @@ class LogitLikelihood(AbstractLikelihood):
         parameters: Float[np.ndarray, "r d"],
         supremum: Float[np.ndarray, "r"],
         covariance: Float[np.ndarray, "r d d"],
+        separated: Bool[np.ndarray, "r"],
         level: float,
     ) -> Float[np.ndarray, "r d 2"]:
         intervals = np.empty((*parameters.shape, 2))
@@ -120,7 +121,12 @@ class LogitLikelihood(AbstractLikelihood):
                 np.isfinite(deviation) & (deviation > 0), deviation, np.abs(parameters[:, j]) + 1 / unit[j]
             )
             low = 0.0 if self.nonnegative else -np.inf
-            intervals[:, j] = profile_interval(profile, parameters[:, j], scale, supremum, level, low=low)
+            endless = np.zeros((len(table), 2), bool)
+            for r in np.flatnonzero(separated):
+                endless[r] = free_sides(centred @ basis, table[r], row)
+            intervals[:, j] = profile_interval(
+                profile, parameters[:, j], scale, supremum, level, low=low, endless=endless
+            )
         return intervals
 
 

@@ -44,9 +44,10 @@ def newton(
         step = np.linalg.solve(well_posed(hessian), gradient[..., None])[..., 0]
         gain = 0.5 * np.einsum("rk,rk->r", gradient, step)
         converged[active] = gain <= 1e-13 + 1e-15 * np.abs(value[active])
-        theta[active], value[active] = _line_search(
+        theta[active], value[active], stalled = _line_search(
             features, counts[active], theta[active], step, value[active], _take(offset, active)
         )
+        converged[active] |= stalled
     return NewtonResult(theta, value, converged)
 
 
@@ -56,16 +57,34 @@ def is_separated(features: Float[np.ndarray, "c b k"], counts: Float[np.ndarray,
     The linear program of Albert and Anderson (1984): maximise Σ (x(c, b) - x(c, b'))·v over |v| <= 1 with every term at
     least 0, b observed in c and b' any other action. On identified directions a positive optimum means separation.
     """
-    if features.shape[-1] == 0:
-        return False
+    rows = _preferences(features, counts)
+    return bool(len(rows)) and _farthest(rows, rows.sum(axis=0)) > 1e-6
+
+
+def free_sides(
+    features: Float[np.ndarray, "c b k"], counts: Float[np.ndarray, "c b"], row: Float[np.ndarray, "k"]
+) -> tuple[bool, bool]:
+    """Whether row·θ can fall, and can rise, without end along directions of separation."""
+    rows = _preferences(features, counts)
+    size = np.linalg.norm(row)
+    return _farthest(rows, -row / size) > 1e-6, _farthest(rows, row / size) > 1e-6
+
+
+def _preferences(features: Float[np.ndarray, "c b k"], counts: Float[np.ndarray, "c b"]) -> Float[np.ndarray, "n k"]:
+    """x(c, b) - x(c, b') for every action b observed in c and every other b', scaled, without repetition."""
     context, observed = np.nonzero(counts > 0)
-    differences = (features[context, observed][:, None, :] - features[context]).reshape(-1, features.shape[-1])
-    differences = np.unique(differences[np.abs(differences).max(axis=-1) > 0], axis=0)
-    if not len(differences):
-        return False
-    scaled = differences / np.abs(differences).max(axis=-1, keepdims=True)
-    program = linprog(-scaled.sum(axis=0), A_ub=-scaled, b_ub=np.zeros(len(scaled)), bounds=(-1.0, 1.0), method="highs")
-    return bool(program.status == 0 and -program.fun > 1e-6)
+    k = features.shape[-1]
+    differences = (features[context, observed][:, None, :] - features[context]).reshape(
+        len(context) * features.shape[1], k
+    )
+    size = np.abs(differences).max(axis=-1, initial=0.0)
+    return np.unique(differences[size > 0] / size[size > 0, None], axis=0)
+
+
+def _farthest(rows: Float[np.ndarray, "n k"], towards: Float[np.ndarray, "k"]) -> float:
+    """The most that a direction v with |v| <= 1 and rows·v >= 0 can have along `towards`."""
+    program = linprog(-towards, A_ub=-rows, b_ub=np.zeros(len(rows)), bounds=(-1.0, 1.0), method="highs")
+    return float(-program.fun) if program.status == 0 else 0.0
 
 
 def logit_likelihood(
@@ -101,7 +120,7 @@ def derivatives(
         hessian = (second - (mean[0] * plays[0][:, None]).T @ mean[0])[None]
     else:
         products = np.einsum("cbk,cbl->cbkl", features, features).reshape(contexts * actions, k * k)
-        second = (expected.reshape(len(theta), -1) @ products).reshape(-1, k, k)
+        second = (expected.reshape(len(theta), -1) @ products).reshape(len(theta), k, k)
         hessian = second - np.einsum("rc,rck,rcl->rkl", plays, mean, mean)
     return gradient, hessian
 
@@ -113,18 +132,18 @@ def _line_search(
     step: np.ndarray,
     value: np.ndarray,
     offset: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Halve each step until it loses nothing beyond rounding; a step that still loses after 40 halvings is not made."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Halve each step until it loses nothing beyond rounding; one that still loses after 30 halvings is not made."""
     size = np.ones(len(theta))
     trial, reached, failed = theta, value, np.ones(len(theta), bool)
-    for _ in range(40):
+    for _ in range(30):
         trial = theta + size[:, None] * step
         reached = logit_likelihood(features, counts, trial, offset)
-        failed = ~(reached >= value - 1e-14 * np.abs(value) - 1e-300)
+        failed = ~(reached >= value - 1e-13 - 1e-14 * np.abs(value))
         if not failed.any():
             break
         size[failed] *= 0.5
-    return np.where(failed[:, None], theta, trial), np.where(failed, value, reached)
+    return np.where(failed[:, None], theta, trial), np.where(failed, value, reached), failed
 
 
 def well_posed(hessian: Float[np.ndarray, "r k k"]) -> Float[np.ndarray, "r k k"]:
