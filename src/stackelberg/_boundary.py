@@ -11,7 +11,7 @@ import math
 import numbers
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,8 @@ from ._real import (
     shown,
 )
 
+
+T = TypeVar("T")
 
 PROBABILITY_TOLERANCE = 1e-9
 
@@ -235,6 +237,36 @@ def distribution(field: str, value: Any, *, axes: Sequence[str | int] | None = N
     total = array.sum(axis=-1, keepdims=True)
     # What sums to 1 up to rounding stays as it is, so that writing and reading again changes no bit.
     return np.where(np.abs(total - 1.0) <= 2.0 * np.finfo(float).eps * array.shape[-1], array, array / total)
+
+
+def instance(field: str, value: Any, kind: type[T], example: str) -> T:
+    """An object of one kind; `example` is how to get one."""
+    if isinstance(value, kind):
+        return value
+    raise InputError(
+        TYPE,
+        field,
+        found=f"{shown(value)} is of type {type(value).__name__}",
+        allowed=f"a {kind.__name__.removeprefix('Abstract')} is needed",
+        remedy=f"Give one, such as {example}.",
+    )
+
+
+def instances(field: str, values: Any, kind: type[T], example: str) -> tuple[T, ...]:
+    """At least one object of one kind, in a list or tuple."""
+    if not isinstance(values, list | tuple):
+        raise InputError(
+            TYPE,
+            field,
+            found=f"{shown(values)} is of type {type(values).__name__}",
+            allowed=f"a list is needed, each entry a {kind.__name__.removeprefix('Abstract')}",
+            remedy=f"Give a list, such as [{example}].",
+        )
+    if not values:
+        raise InputError(
+            EMPTY, field, found="the list is empty", allowed="at least one entry is needed", remedy=f"Give [{example}]."
+        )
+    return tuple(instance(f"{field}[{index}]", value, kind, example) for index, value in enumerate(values))
 
 
 def one_of(field: str, value: Any, names: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
@@ -130,7 +131,8 @@ def write_whole(path: PathName, data: bytes) -> None:
         ) from problem
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
 
 def place_in(text: str, index: int) -> tuple[int, int]:

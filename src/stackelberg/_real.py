@@ -45,7 +45,7 @@ def as_real(field: str, value: Any) -> np.ndarray:
         first = (0,) * array.ndim if array.size else None
         raise _not_real(field, array[first] if array.size else array.dtype, first)
     if is_list and array.size:
-        _refuse_truth_values(field, value)
+        _check_entries(field, value, array)
     if array.dtype.kind in "iu":
         _check_whole(field, array)
     with np.errstate(over="ignore"):  # what overflows becomes infinite, and is named as such
@@ -71,10 +71,11 @@ def _check_whole(field: str, array: np.ndarray) -> None:
             raise _merged(field, position, f"{array[position]} is not a float64 number")
 
 
-def _refuse_truth_values(field: str, value: Any) -> None:
-    # NumPy reads [1.0, True] as [1.0, 1.0]; a truth value among numbers is a mistake in a table.
+def _check_entries(field: str, value: Any, array: np.ndarray) -> None:
+    # NumPy reads [1.0, True] as [1.0, 1.0] and rounds whole numbers that stand among floats: both are caught here.
     entries = np.asarray(value, dtype=object)
-    if {bool, np.bool_} & set(map(type, entries.ravel().tolist())):
+    types = set(map(type, entries.ravel().tolist()))
+    if {bool, np.bool_} & types or (int in types and array.dtype.kind == "f" and np.abs(array).max() >= 2.0**53):
         _objects_as_real(field, entries)
 
 

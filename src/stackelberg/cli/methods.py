@@ -22,6 +22,7 @@ def method(
     game: AbstractGame, follower: AbstractFollower, announcement: Any, tolerance: float, time_limit: float | None
 ) -> AbstractSolver[Any]:
     """The solver for `game` against `follower`; the last three settings are of the quantal solver alone."""
+    announcement = boundary.one_of("--announcement", announcement, ("strategy", "prescription"))
     if isinstance(follower, BestResponse):
         return _against_best_response(game, follower.ties)
     from ..solvers.quantal_stackelberg import QuantalStackelberg

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from .. import _boundary as boundary
 from .._record import Estimate, plain
@@ -34,14 +35,17 @@ def evaluate(game: AbstractGame, commitment: Any, response: Any) -> Outcome:
     """The leader's value, the follower's value and the follower's regret of one play.
 
     `follower_regret` is the follower's best value under `commitment` minus the value of `response`: 0 exactly when
-    `response` is a best response. Outside of a trace each is an `Estimate`; inside one, a traced array, so that
-    `jax.grad` goes through.
+    `response` is a best response. Raises `InputError` when the commitment is not one of this game, or the response no
+    distribution over the follower's actions. Outside of a trace each is an `Estimate`; inside one, a traced array, so
+    that `jax.grad` goes through.
     """
+    game = boundary.instance("game", game, AbstractGame, "sg.NormalFormGame(leader_payoff, follower_payoff)")
     commitment = game.check_commitment(commitment)
-    response = boundary.real_array("response", response)
     problem = game.induce(commitment)
+    best = problem.best_response()
+    response = boundary.distribution("response", response, axes=np.shape(best))
     follower_value = problem.value(response)
-    regret = problem.value(problem.best_response()) - follower_value
+    regret = problem.value(best) - follower_value
     leader_value = game.leader_value(commitment, response)
     return Outcome(_estimate(leader_value), _estimate(follower_value), _estimate(jnp.maximum(regret, 0.0)))
 

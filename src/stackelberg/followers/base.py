@@ -36,6 +36,7 @@ class AbstractFollower(eqx.Module):
         `start` is an earlier response to warm-start from and `key` the source of randomness; followers that need
         neither ignore them. Raises `InputError` when `commitment` is not one of this game.
         """
+        game = boundary.instance("game", game, AbstractGame, "sg.NormalFormGame(leader_payoff, follower_payoff)")
         return self.respond(game, game.check_commitment(commitment), start=start, key=key)
 
     @abstractmethod

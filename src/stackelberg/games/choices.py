@@ -163,7 +163,10 @@ def from_frequencies(leader: Any, follower: Any, num_plays: float | int) -> Choi
     Rounded frequencies give fractional counts, and the likelihood takes them as they are: fits then reproduce what
     is published from the same table.
     """
-    shares = [boundary.distribution(name, values) for name, values in (("leader", leader), ("follower", follower))]
+    shares = [
+        boundary.distribution(name, values, axes=("n",))
+        for name, values in (("leader", leader), ("follower", follower))
+    ]
     plays = boundary.real_number("num_plays", num_plays, low=0.0, low_open=True)
     return Choices.of(
         np.concatenate([np.arange(len(share)) for share in shares]),

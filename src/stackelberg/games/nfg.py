@@ -32,7 +32,8 @@ CELL_LIMIT = 20_000_000
 """The largest number of contingencies that a file may announce."""
 
 _TOKEN = re.compile(r'\s*(?:("[^"\\]*(?:\\.[^"\\]*)*")|([{},])|([^\s{},"]+)|(\Z)|(.))', re.DOTALL)
-_NUMBER = re.compile(r"[+-]?(?:\d{1,2000}/\d{1,2000}|(?:\d{1,2000}\.?\d{0,2000}|\.\d{1,2000})(?:[eE][+-]?\d{1,9})?)")
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:/\d+|(?:\.\d*)?(?:[eE][+-]?\d{1,9})?)|\.\d+(?:[eE][+-]?\d{1,9})?)", re.ASCII)
+_LENGTH = 4_000  # of a number, in characters: longer ones are no payoffs, and take time to convert
 _ESCAPED = re.compile(r'\\(["\\])')
 
 
@@ -128,14 +129,14 @@ class _Reader:
         return value
 
     def whole(self, what: str, low: int, high: int) -> int:
-        if not re.fullmatch(r"\d{1,18}", self.token) or not low <= int(self.token) <= high:
+        if not re.fullmatch(r"\d{1,18}", self.token, re.ASCII) or not low <= int(self.token) <= high:
             self.fail(f"{what} was expected, a whole number from {low} to {high}")
         return int(self.take())
 
     @staticmethod
     def value(token: str) -> float | None:
         """The nearest float64 of a number as Gambit writes it; `None` for anything else and for what overflows."""
-        if not _NUMBER.fullmatch(token):
+        if len(token) > _LENGTH or not _NUMBER.fullmatch(token):
             return None
         try:
             number = float(Fraction(token)) if "/" in token else float(token)

@@ -11,6 +11,7 @@ from ..games.base import AbstractGame
 from ..games.bayesian import BayesianGame
 from ..games.markov import MarkovGame
 from ..games.normal_form import NormalFormGame
+from ..games.security import SecurityGame
 from .base import AbstractSolver
 from .bayesian_milp import BayesianMILP
 from .multiple_lps import MultipleLPs
@@ -24,7 +25,10 @@ def solve(game: AbstractGame, method: AbstractSolver | None = None) -> Solution:
     A Markov game has no default: which method is right depends on how far its follower looks ahead. Raises `InputError`
     for a game that has no default.
     """
-    return (default_method(game) if method is None else method)(game)
+    game = boundary.instance("game", game, AbstractGame, "sg.NormalFormGame(leader_payoff, follower_payoff)")
+    if method is None:
+        return default_method(game)(game)
+    return boundary.instance("method", method, AbstractSolver, "sg.MultipleLPs()")(game)
 
 
 @functools.singledispatch
@@ -47,6 +51,13 @@ def _(game: NormalFormGame) -> AbstractSolver:
 @default_method.register
 def _(game: BayesianGame) -> AbstractSolver:
     return BayesianMILP()
+
+
+@default_method.register
+def _(game: SecurityGame) -> AbstractSolver:
+    from .security import SecurityLP
+
+    return SecurityLP()
 
 
 @default_method.register
