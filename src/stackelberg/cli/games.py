@@ -49,6 +49,9 @@ def new_game(
         str | None, typer.Option("--simulate", help="For `choices`: generate them with this follower, e.g. quantal:5.")
     ] = None,
     plays: Annotated[int, typer.Option(help="With --simulate: how many, at least.", min=1)] = 500,
+    published: Annotated[
+        str | None, typer.Option("--published", help="For `choices`: a published table; there is ochs.")
+    ] = None,
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
 ) -> None:
@@ -56,11 +59,14 @@ def new_game(
     from . import templates
     from .output import remark
 
-    if simulate is not None:
+    if simulate is not None or published is not None:
         if out is None or kind != "choices":
-            raise typer.BadParameter("--simulate writes a log of choices: name the file with --out")
-        templates.simulate(game, simulate, plays, seed, out)
-        remark(f"{out} written: generated choices, not observed ones", quiet)
+            raise typer.BadParameter("a log is written to a file: games new choices --out FILE ...")
+        if simulate is not None:
+            templates.simulate(game, simulate, plays, seed, out)
+        else:
+            templates.copy_published(str(published), game, out)
+        remark(f"{out} written: " + ("published frequencies" if simulate is None else "generated, not observed"), quiet)
         return
     if out is None:
         print(templates.template(kind, game), end="")

@@ -91,8 +91,9 @@ def fit_behind(words: str) -> dict[str, Any] | None:
 
 
 def _suqr(rest: str) -> AbstractFollower:
-    if Path(rest).suffix or Path(rest).exists():
+    words = rest.split(",")
+    if Path(rest).exists() or not any(character.isdigit() for character in words[0]):
         return read_follower(rest)
     from ..followers.behavioural import SUQR
 
-    return SUQR([number("--response", word) for word in rest.split(",")])
+    return SUQR([number("--response", word) for word in words])

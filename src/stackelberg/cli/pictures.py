@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 from .. import _boundary as boundary
 from .._errors import InputError
 from .._record import Record
+from ..evaluation.coverage import coverage_map
+from ..evaluation.demand import demand
 from ..evaluation.landscape import landscape
 from ..evaluation.learning import learning_curve
 from ..followers.base import AbstractFollower
 from ..followers.best_response import BestResponse
 from ..followers.quantal_response import QuantalResponse
 from ..games.base import AbstractGame
+from ..games.domains.tariff import TariffGame
 from ..games.normal_form import NormalFormGame
+from ..games.security import SecurityGame
 from ..report import figures
 from ..solvers.multiple_lps import MultipleLPs
 from ..solvers.quantal_stackelberg import QuantalStackelberg
@@ -54,23 +61,76 @@ def record_of(source: str, kind: str | None, response: str, seed: int) -> Record
         return Record.from_json(data)
     if isinstance(data, dict) and data.get("schema") == plans.SCHEMA:
         plan = plans.read_plan(source)
-        return _made(kind or "solution", plan.game, plan.follower, seed, plan)
-    return _made(kind or "landscape", inputs.load_game(source), inputs.load_follower(response), seed, None)
+        return _made(kind or _kind_of_plan(plan.game), plan.game, plan.follower, seed, plan)
+    game = inputs.load_game(source)
+    return _made(kind or _kind_of_game(game), game, inputs.load_follower(response), seed, None)
+
+
+@singledispatch
+def _kind_of_plan(game: AbstractGame) -> str:
+    """How a plan for a game of this kind is drawn when nothing else is asked for."""
+    del game
+    return "solution"
+
+
+@_kind_of_plan.register
+def _(game: SecurityGame) -> str:
+    return "solution" if math.isqrt(game.num_targets) ** 2 != game.num_targets else "coverage"
+
+
+@_kind_of_plan.register
+def _(game: TariffGame) -> str:
+    del game
+    return "demand"
+
+
+def _kind_of_game(game: AbstractGame) -> str:
+    return "landscape" if isinstance(game, NormalFormGame) else _kind_of_plan(game)
 
 
 def _made(kind: str, game: AbstractGame, follower: AbstractFollower, seed: int, plan: plans.Plan | None) -> Record:
-    if kind in ("solution", "coverage"):
-        return plans.solution_record(_needed(plan, kind))
-    make = MAKERS[boundary.one_of("--kind", kind, MAKERS)]
+    boundary.one_of("--kind", kind, [*OF_PLANS, *OF_MATRICES])
+    if kind in OF_PLANS:
+        return OF_PLANS[kind](plan or plans.make(game, follower))
     if not isinstance(game, NormalFormGame):
         raise InputError(
             boundary.TYPE,
             "SOURCE",
             found=f"it is a {type(game).__name__}",
             allowed=f"{kind} is drawn of games in normal form",
-            remedy="Draw its plan: `stackelberg solve ... --out plan.json`, then `stackelberg plot plan.json`.",
+            remedy="Leave --kind out: its plan is drawn in the way that suits it.",
         )
-    return make(game, follower, seed)
+    return OF_MATRICES[kind](game, follower, seed)
+
+
+def _coverage(plan: plans.Plan) -> Record:
+    if not isinstance(plan.game, SecurityGame):
+        raise _wrong_game(plan.game, "coverage", "security games")
+    return coverage_map(plan.game, plan.commitment, plan.follower)
+
+
+def _demand(plan: plans.Plan) -> Record:
+    """Before: the best single price for all periods, against the same follower."""
+    game = plan.game
+    if not isinstance(game, TariffGame):
+        raise _wrong_game(game, "demand", "tariffs")
+
+    def loss(price: float) -> float:
+        flat = np.full(len(game.periods), price)
+        return -float(game.leader_value(flat, plan.follower(game, flat)))
+
+    best = minimize_scalar(loss, bounds=(float(game.low), float(game.high)), method="bounded")
+    return with_attributes(demand(game, float(best.x), plan.commitment, plan.follower), before="best single price")
+
+
+def _wrong_game(game: AbstractGame, kind: str, wanted: str) -> InputError:
+    return InputError(
+        boundary.TYPE,
+        "SOURCE",
+        found=f"it is a {type(game).__name__}",
+        allowed=f"{kind} is drawn of {wanted}",
+        remedy="Leave --kind out: the plan is drawn in the way that suits it.",
+    )
 
 
 def _landscape(game: NormalFormGame, follower: AbstractFollower, seed: int) -> Record:
@@ -127,21 +187,15 @@ def _estimation(game: NormalFormGame, follower: AbstractFollower, seed: int) -> 
     return learning_curve(game, follower, seed=seed)
 
 
-MAKERS: dict[str, Callable[[NormalFormGame, AbstractFollower, int], Record]] = {
+OF_PLANS: dict[str, Callable[[plans.Plan], Record]] = {
+    "solution": plans.solution_record,
+    "coverage": _coverage,
+    "demand": _demand,
+}
+
+OF_MATRICES: dict[str, Callable[[NormalFormGame, AbstractFollower, int], Record]] = {
     "landscape": _marked_landscape,
     "rationality": _rationality,
     "response": _response,
     "estimation": _estimation,
 }
-
-
-def _needed(plan: plans.Plan | None, kind: str) -> plans.Plan:
-    if plan is None:
-        raise InputError(
-            boundary.INCONSISTENT,
-            "SOURCE",
-            found="it is a game, and nothing was planned yet",
-            allowed=f"{kind} is drawn of a plan",
-            remedy="Solve it first: `stackelberg solve GAME --out plan.json`.",
-        )
-    return plan

@@ -17,6 +17,7 @@ from ..followers.files import follower_from_json, follower_to_json
 from ..games.base import AbstractGame
 from ..games.files import game_from_json, game_to_json
 from .inputs import read_json
+from .methods import method
 
 
 SCHEMA = "stackelberg-solve/1"
@@ -44,6 +45,20 @@ class Plan:
         """The answer first, then what it answers."""
         described = {"game": game_to_json(self.game), "follower": follower_to_json(self.follower)}
         return self.answer | described | ({} if self.fit is None else {"fit": self.fit})
+
+
+def make(
+    game: AbstractGame,
+    follower: AbstractFollower,
+    fit: dict[str, Any] | None = None,
+    *,
+    announcement: str = "strategy",
+    tolerance: float = 1e-6,
+    time_limit: float | None = None,
+) -> Plan:
+    """Solve `game` against `follower`; `fit` is what the follower was taken from."""
+    solution = method(game, follower, announcement, tolerance, time_limit)(game)
+    return Plan(game, follower, solution.to_json(), fit)
 
 
 def read_plan(path: str) -> Plan:

@@ -41,16 +41,15 @@ def solve(
         output.print_schema("solve")
     if not game:
         raise typer.BadParameter("name a game file, or a game of the catalog (`stackelberg games list`)")
-    from . import inputs, methods, plans, text
+    from . import inputs, plans, text
 
     if inverse_temperature is not None:
         response = f"quantal:{inverse_temperature:.17g}"
     played = inputs.load_game(game)
     follower = inputs.load_follower(response, ties)
-    method = methods.method(played, follower, announcement, tolerance, time_limit)
+    settings = {"announcement": announcement, "tolerance": tolerance, "time_limit": time_limit}
     with output.progress("solving", quiet=quiet):
-        solution = method(played)
-    plan = plans.Plan(played, follower, solution.to_json(), inputs.fit_behind(response))
+        plan = plans.make(played, follower, inputs.fit_behind(response), **settings)
     output.deliver("solve", plan.to_json(), text.of_plan(plan), as_json=as_json, out=out)
     if out is not None:
         output.remark(f"plan written to {out}; next: stackelberg stress {out}", quiet)

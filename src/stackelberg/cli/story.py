@@ -112,6 +112,7 @@ def learned(game: NormalFormGame, truth: QuantalResponse, learning: Record) -> R
     """Each log's estimate planned against as if it were the truth, then paid by the truth."""
     place = int(np.flatnonzero(learning["num_plays"] == OBSERVED)[0])
     estimates = learning["each"][place]
+    # One by one: the compiled program of the optimum above serves again, a batch would need one of its own.
     plans = [QuantalStackelberg(QuantalResponse(float(estimate)))(game) for estimate in estimates]
     promised = np.array([float(plan.leader_value) for plan in plans])
     received = np.array([paid(game, plan.commitment, truth) for plan in plans])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,16 @@ from .._record import dumps
 from ..followers.simulate import sample_choices
 from ..games.base import AbstractGame
 from ..games.choices_files import choices_template, read_choices, write_choices
+from ..games.domains.tariff import TariffGame
 from ..games.files import check_game, game_template, game_to_json, write_game
+from ..games.published_choices import ochs_matching_pennies
+from ..games.security import SecurityGame
 from .inputs import load_follower, load_game
 
 
 NUM_COMMITMENTS = 20
+
+PUBLISHED = {"ochs": ochs_matching_pennies}
 
 
 def template(kind: str, game: str | None) -> str:
@@ -38,29 +44,50 @@ def write(kind: str, game: str | None, path: Path) -> None:
 
 
 def simulate(game: str | None, response: str, plays: int, seed: int, path: Path) -> None:
-    """Write a generated log: twenty commitments or fewer, drawn uniformly, and what the follower answers to them."""
+    """Write a generated log: twenty commitments or fewer, drawn at random, and what the follower answers to them."""
     played, follower = load_game(_needed(game)), load_follower(response)
     commitments = max(1, min(NUM_COMMITMENTS, plays))
-    announced = _drawn(played, commitments, seed)
+    generator = np.random.Generator(np.random.Philox(seed))
+    announced = _drawn(played, (commitments, _size(played)), generator)
     each = -(-plays // commitments)
     write_choices(sample_choices(played, follower, announced, each, seed=seed), path, played)
 
 
-def _drawn(game: AbstractGame, count: int, seed: int) -> Float[np.ndarray, "n k"]:
-    """Commitments drawn uniformly from the simplex; coverage is drawn around the uniform one and kept within bounds."""
+def copy_published(name: str, game: str | None, path: Path) -> None:
+    """Write a published table of choices that the package carries."""
+    _, choices = PUBLISHED[boundary.one_of("--published", name, PUBLISHED)]()
+    write_choices(choices, path, load_game(_needed(game)))
+
+
+@singledispatch
+def _drawn(game: AbstractGame, shape: tuple[int, int], generator: np.random.Generator) -> Float[np.ndarray, "n k"]:
+    """Commitments that differ enough to learn from: uniform over the simplex."""
+    del game
+    return generator.dirichlet(np.ones(shape[1]), size=shape[0])
+
+
+@_drawn.register
+def _(game: SecurityGame, shape: tuple[int, int], generator: np.random.Generator) -> Float[np.ndarray, "n k"]:
+    # Guarding less than can be guarded is always possible, with schedules too.
+    return np.asarray(game.uniform_commitment()) * generator.random(shape)
+
+
+@_drawn.register
+def _(game: TariffGame, shape: tuple[int, int], generator: np.random.Generator) -> Float[np.ndarray, "n k"]:
+    return generator.uniform(float(game.low), float(game.high), shape)
+
+
+def _size(game: AbstractGame) -> int:
     uniform = np.asarray(game.uniform_commitment())
     if uniform.ndim != 1:
         raise InputError(
             boundary.SHAPE,
             "--game",
             found=f"a commitment of this game has the shape {uniform.shape}",
-            allowed="logs can be generated for games whose commitment is one strategy",
+            allowed="logs can be generated for games whose commitment is one row of numbers",
             remedy="Use sg.sample_choices with commitments of your own.",
         )
-    generator = np.random.Generator(np.random.Philox(seed))
-    shares = generator.dirichlet(np.ones(len(uniform)), size=count)
-    total = uniform.sum()
-    return shares if np.isclose(total, 1.0) else uniform * np.minimum(2 * generator.random((count, 1)), 1 / total)
+    return len(uniform)
 
 
 def check(file: str, game: str | None) -> tuple[dict[str, Any], list[str]]:

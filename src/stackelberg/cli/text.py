@@ -12,7 +12,7 @@ from ..report.tables import Table
 from .plans import FOLLOWER_NAMES, LEADER_NAMES, Plan, action_names, describe
 
 
-MOST_ROWS = 30
+MOST_CELLS = 400
 
 
 def of_plan(plan: Plan) -> str:
@@ -59,9 +59,13 @@ def of_game(game: AbstractGame) -> str:
 
 
 def _strategy(title: str, values: np.ndarray, game: Any, fields: tuple[str, ...]) -> str:
-    if values.ndim > 1:
+    """One column, or one for each action where there are several strategies; larger arrays are only described."""
+    if values.ndim > 2 or values.size > MOST_CELLS:
         return f"{title}: an array of shape {values.shape}; --json or --out gives it all"
-    names = action_names(game, len(values), *fields)
+    names = action_names(game, values.shape[-1], *fields)
+    if values.ndim == 2:
+        rows = [(f"  {number}", *(f"{value:.6f}" for value in row)) for number, row in enumerate(values, 1)]
+        return Table((title, *names), rows, right=frozenset(names)).plain()
+    header = "probability" if np.all((values >= 0.0) & (values <= 1.0)) else "amount"
     rows = [(f"  {name}", f"{value:.6f}") for name, value in zip(names, values, strict=True)]
-    shown = rows if len(rows) <= MOST_ROWS else [*rows[:MOST_ROWS], (f"  and {len(rows) - MOST_ROWS} more", "")]
-    return Table((title, "probability"), shown, right=frozenset({"probability"})).plain()
+    return Table((title, header), rows, right=frozenset({header})).plain()

@@ -12,6 +12,7 @@ from . import style
 
 
 SHADES = ("-", "--", ":", "-.")
+FOLLOWERS = (style.FOLLOWER, style.FOLLOWER_LIGHT)
 
 
 def rationality(record: Record) -> Figure:
@@ -106,21 +107,22 @@ def estimation(record: Record) -> Figure:
 
 
 def response(record: Record) -> Figure:
-    """Columns `share (n,)`, `response (n, b)`: how likely each answer is as the commitment moves along a line."""
+    """Columns `share (n,)`, `response (n, b)`: how likely each answer is as the commitment moves along a line.
+
+    With `observed`, `low` and `high` `(n, b)`, what was seen is drawn as points with their intervals.
+    """
     figure = style.canvas(7.2, 4.2)
     axes = figure.add_subplot()
-    names = record.attributes.get("follower_actions") or range(1, record["response"].shape[1] + 1)
-    for action, name in enumerate(names):
-        axes.plot(
-            record["share"],
-            record["response"][:, action],
-            color=style.FOLLOWER,
-            ls=SHADES[action % len(SHADES)],
-            alpha=1.0 - 0.5 * (action // len(SHADES)) / max(1, len(names) // len(SHADES)),
-            label=f"{name}",
-        )
+    share = record["share"]
+    for action, name in enumerate(_names(record, "follower_actions", record["response"].shape[1])):
+        dashes, colour = SHADES[action % len(SHADES)], FOLLOWERS[action // len(SHADES) % len(FOLLOWERS)]
+        axes.plot(share, record["response"][:, action], label=name, ls=dashes, color=colour)
+        if "observed" in record.columns:
+            seen, low, high = (record[column][:, action] for column in ("observed", "low", "high"))
+            bars = np.maximum(np.stack([seen - low, high - seen]), 0.0)
+            axes.errorbar(share, seen, yerr=bars, fmt="osD^"[action % 4], ms=4.5, lw=1.0, color=colour)
     axes.set_ylim(0, 1)
-    axes.set_xlim(record["share"].min(), record["share"].max())
+    axes.set_xlim(share.min(), share.max())
     axes.set_xlabel(record.attributes.get("across", "probability of the leader's first action"))
     axes.set_ylabel("probability of the follower's action")
     axes.set_title(record.attributes.get("title") or "How the follower answers")
@@ -133,14 +135,15 @@ def demand(record: Record) -> Figure:
     figure = style.canvas(7.2, 5.2)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     place = np.arange(len(record["before"]))
-    upper.bar(place - 0.2, record["before"], 0.38, color=style.FOLLOWER_LIGHT, label="before")
-    upper.bar(place + 0.2, record["after"], 0.38, color=style.FOLLOWER, label="after")
+    before = record.attributes.get("before", "before")
+    upper.bar(place - 0.2, record["before"], 0.38, color=style.FOLLOWER_LIGHT, label=before)
+    upper.bar(place + 0.2, record["after"], 0.38, color=style.FOLLOWER, label="this tariff")
     upper.set_ylabel(f"demand ({record.attributes.get('demand_unit', 'share of households')})")
     upper.legend()
     upper.set_title(record.attributes.get("title") or "Demand before and after the tariff")
     edges = np.arange(len(place) + 1) - 0.5
-    lower.stairs(record["price_before"], edges, baseline=None, color=style.LEADER_LIGHT, lw=2.4, label="before")
-    lower.stairs(record["price_after"], edges, baseline=None, color=style.LEADER, lw=2.4, label="after")
+    lower.stairs(record["price_before"], edges, baseline=None, color=style.LEADER_LIGHT, lw=2.4, label=before)
+    lower.stairs(record["price_after"], edges, baseline=None, color=style.LEADER, lw=2.4, label="this tariff")
     lower.set_ylabel(f"price ({record.attributes.get('price_unit', 'per unit')})")
     lower.set_ylim(0)
     lower.set_xticks(place, record.attributes.get("periods") or [str(number + 1) for number in place])
@@ -191,8 +194,9 @@ def solution(record: Record) -> Figure:
         for row, share in zip(place, shares, strict=True):
             axes.annotate(f"{share:.3f}", (share, row), xytext=(4, 0), textcoords="offset points", va="center")
         axes.set_yticks(place, names)
-        axes.set_xlim(0, 1.16)
-        axes.set_xticks([0, 0.5, 1])
+        top = max(1.0, float(np.max(shares)))
+        axes.set_xlim(0, 1.16 * top)
+        axes.xaxis.set_major_locator(style.few_ticks())
         axes.set_xlabel(record.attributes.get("unit", "probability"))
         axes.grid(visible=False)
         axes.set_title(title, color=colour)
