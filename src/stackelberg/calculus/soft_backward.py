@@ -1,4 +1,4 @@
-"""The leader's value of a policy against a soft-optimal follower, with a derivative that costs about two more passes.
+"""The leader's value of a policy against a soft-optimal follower, with a derivative that costs about one more pass.
 
 Both players' values go backward through the stages together. With rewards and transitions averaged over the leader's
 action (marked by π) and both players' values V', W' of the next stage,
@@ -6,13 +6,13 @@ action (marked by π) and both players' values V', W' of the next stage,
     Q = r^π + γ_F P^π V',   ν ∝ exp(λ Q),   V = (1/λ) log mean exp(λ Q),
     G = u^π + γ_L P^π W',                   W = Σ_b ν G.
 
-The derivative runs the other way, from the first stage to the last. With cotangents V̄, W̄ of V and W,
+The derivative runs the other way, from the first stage to the last. With F = r + γ_F P V', U = u + γ_L P W' for each
+pair of actions, and cotangents V̄, W̄ of V and W,
 
-    Ḡ = W̄ ν,   Q̄ = V̄ ν + λ W̄ ν (G - W),   V̄' = γ_F Q̄ P^π,   W̄' = γ_L Ḡ P^π,
-    π̄ = Ḡ u + Q̄ r + P (γ_F Q̄ V' + γ_L Ḡ W').
+    Ḡ = W̄ ν,   Q̄ = V̄ ν + λ W̄ ν (G - W),   π̄ = Ḡ U + Q̄ F,   V̄' = γ_F Q̄ P^π,   W̄' = γ_L Ḡ P^π.
 
-The forward pass reads the transitions once a stage, and the derivative twice: P^π is formed again rather than kept, for
-touching that much new memory costs more than the arithmetic.
+What costs is reading the transitions: once a stage for a value alone, and twice for a value with its derivative, which
+keeps F and U and forms P^π again, for touching that much new memory costs more than the arithmetic.
 """
 
 from __future__ import annotations
@@ -49,52 +49,61 @@ def leader_values(policy: Float[AnyArray, "h s *b a"], dynamics: Dynamics) -> Fl
 
     Derivatives are with respect to `policy` alone; `dynamics` are constants.
     """
-    return _forward(policy, dynamics)[0]
-
-
-def _forward(policy, dynamics):
-    letters = "sa" if policy.ndim == 3 else "sba"
+    letters = _letters(policy)
 
     def stage(future, now):
         policy, leader_reward, follower_reward, transition = now
-        onwards = _averaged(policy, _present(dynamics, transition)) @ future
+        onwards = _averaged(policy, _present(dynamics, transition)) @ jnp.stack(future, axis=-1)
         action_value = jnp.einsum(f"{letters},sab->sb", policy, follower_reward)
-        action_value = action_value + dynamics.follower_discount * onwards[..., 0]
-        gain = jnp.einsum(f"{letters},sab->sb", policy, leader_reward) + dynamics.leader_discount * onwards[..., 1]
-        response = quantal_choice(action_value, dynamics.inverse_temperature)
-        value = jnp.sum(response * gain, axis=-1)
-        values = jnp.stack([soft_average(action_value, dynamics.inverse_temperature), value], axis=-1)
-        return values, (future, response, response * (gain - value[:, None]))
+        gain = jnp.einsum(f"{letters},sab->sb", policy, leader_reward)
+        _, values = _answered(
+            action_value + dynamics.follower_discount * onwards[..., 0],
+            gain + dynamics.leader_discount * onwards[..., 1],
+            dynamics,
+        )
+        return values, None
 
-    start = jnp.zeros((policy.shape[1], 2), dtype=policy.dtype)
-    stages = (policy, dynamics.leader_reward, dynamics.follower_reward, _changing(dynamics))
-    values, kept = jax.lax.scan(stage, start, stages, reverse=True)
-    return values[:, 1], (policy, dynamics, kept)
+    (_, value), _ = jax.lax.scan(stage, _nothing(policy), _stages(policy, dynamics), reverse=True)
+    return value
+
+
+def _forward(policy, dynamics):
+    letters = _letters(policy)
+
+    def stage(future, now):
+        policy, leader_reward, follower_reward, transition = now
+        law = _present(dynamics, transition)
+        law = law.reshape(-1, law.shape[-1])
+        of_follower = follower_reward + dynamics.follower_discount * (law @ future[0]).reshape(follower_reward.shape)
+        of_leader = leader_reward + dynamics.leader_discount * (law @ future[1]).reshape(leader_reward.shape)
+        action_value = jnp.einsum(f"{letters},sab->sb", policy, of_follower)
+        gain = jnp.einsum(f"{letters},sab->sb", policy, of_leader)
+        response, values = _answered(action_value, gain, dynamics)
+        return values, (of_follower, of_leader, response, response * (gain - values[1][:, None]))
+
+    (_, value), kept = jax.lax.scan(stage, _nothing(policy), _stages(policy, dynamics), reverse=True)
+    return value, (policy, dynamics, kept)
 
 
 def _backward(residuals, cotangent):
     policy, dynamics, kept = residuals
-    letters = "sa" if policy.ndim == 3 else "sba"
+    letters = _letters(policy)
     # At infinite rationality the response is locally constant.
     rate = jnp.where(jnp.isinf(dynamics.inverse_temperature), 0.0, dynamics.inverse_temperature)
 
     def stage(bars, now):
         of_value, of_gain = bars
-        policy, (future, response, surplus), leader_reward, follower_reward, transition = now
-        law = _present(dynamics, transition)
+        policy, (of_follower, of_leader, response, surplus), transition = now
         of_action = of_value[:, None] * response + rate * of_gain[:, None] * surplus
         of_gain = of_gain[:, None] * response
-        to_follower, to_leader = dynamics.follower_discount * of_action, dynamics.leader_discount * of_gain
-        merit = to_follower[..., None] * future[:, 0] + to_leader[..., None] * future[:, 1]
-        of_policy = (
-            jnp.einsum(f"sab,sb->{letters}", leader_reward, of_gain)
-            + jnp.einsum(f"sab,sb->{letters}", follower_reward, of_action)
-            + jnp.einsum(f"sabt,sbt->{letters}", law, merit)
-        )
-        averaged = _averaged(policy, law).reshape(-1, law.shape[-1])
-        return (to_follower.ravel() @ averaged, to_leader.ravel() @ averaged), of_policy
+        of_policy = jnp.einsum(f"sab,sb->{letters}", of_leader, of_gain)
+        of_policy = of_policy + jnp.einsum(f"sab,sb->{letters}", of_follower, of_action)
+        averaged = _averaged(policy, _present(dynamics, transition))
+        averaged = averaged.reshape(-1, averaged.shape[-1])
+        of_value = dynamics.follower_discount * (of_action.ravel() @ averaged)
+        return (of_value, dynamics.leader_discount * (of_gain.ravel() @ averaged)), of_policy
 
-    stages = (policy, kept, dynamics.leader_reward, dynamics.follower_reward, _changing(dynamics))
+    stages = (policy, kept, _changing(dynamics))
     _, of_policy = jax.lax.scan(stage, (jnp.zeros_like(cotangent), cotangent), stages)
     return of_policy, None
 
@@ -102,8 +111,26 @@ def _backward(residuals, cotangent):
 leader_values.defvjp(_forward, _backward)
 
 
+def _answered(action_value, gain, dynamics):
+    """The response to these action values, and both players' values."""
+    response = quantal_choice(action_value, dynamics.inverse_temperature)
+    return response, (soft_average(action_value, dynamics.inverse_temperature), jnp.sum(response * gain, axis=-1))
+
+
+def _letters(policy):
+    return "sa" if policy.ndim == 3 else "sba"
+
+
 def _averaged(policy, law):
     return jnp.einsum("sa,sabt->sbt" if policy.ndim == 2 else "sba,sabt->sbt", policy, law)
+
+
+def _nothing(policy):
+    return jnp.zeros(policy.shape[1], policy.dtype), jnp.zeros(policy.shape[1], policy.dtype)
+
+
+def _stages(policy, dynamics):
+    return policy, dynamics.leader_reward, dynamics.follower_reward, _changing(dynamics)
 
 
 def _changing(dynamics):
