@@ -50,6 +50,8 @@ from .solvers.correlated_lp import CorrelatedLP
 from .solvers.nash import NashEquilibria, nash_equilibria
 from .solvers.bayesian_milp import BayesianMILP
 from .solvers.type_enumeration import TypeEnumeration
+from .solvers.security import SecurityLP
+from .solvers.security_quantal import security_quantal
 from .solvers.backward_induction import BackwardInduction
 from .solvers.gradient_ascent import GradientAscent
 from .report.figures import plot
