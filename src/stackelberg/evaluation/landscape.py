@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import numpy as np
 from jaxtyping import Float
@@ -16,7 +18,7 @@ from ..games.normal_form import NormalFormGame
 
 
 @exact
-def landscape(game: NormalFormGame, follower: AbstractFollower, points: int | None = None) -> Record:
+def landscape(game: NormalFormGame, follower: AbstractFollower, points: Any = None) -> Record:
     """What each commitment promises against a best-responding follower, and what it pays against `follower`.
 
     - `points`: how many steps each probability is cut into; 400 for two leader's actions (a line), 60 for three (a

@@ -23,6 +23,7 @@ NUM_STEPS = 40
 NUM_POLISHED = 2
 NUM_NEWTON = 12
 SUPPORT = 1e-9
+CANDIDATES = 24
 
 
 class Climbed(NamedTuple):
@@ -52,12 +53,19 @@ def ascend(
     """
     num_actions = np.shape(payoff)[-2]
     shared = screened(num_actions)
+    own = np.zeros((len(payoff), 0, num_actions)) if candidates is None else _filled(np.asarray(candidates))
     commitment, value = _ascend(
-        *(jnp.asarray(array) for array in (payoff, logit, prior)),
-        jnp.asarray(shared),
-        jnp.zeros((len(payoff), 0, num_actions)) if candidates is None else jnp.asarray(candidates),
+        *(jnp.asarray(array) for array in (payoff, logit, prior)), jnp.asarray(shared), jnp.asarray(own)
     )
     return Climbed(np.asarray(commitment), np.asarray(value))
+
+
+def _filled(candidates: Float[np.ndarray, "g k a"]) -> Float[np.ndarray, "g m a"]:
+    """With copies of the first pure commitment, so that few shapes are compiled."""
+    num_games, count, num_actions = candidates.shape
+    missing = -count % CANDIDATES if count else CANDIDATES
+    pure = np.broadcast_to(np.eye(num_actions)[:1], (num_games, missing, num_actions))
+    return np.concatenate([candidates, pure], axis=1)
 
 
 def screened(num_actions: int) -> Float[np.ndarray, "k a"]:

@@ -49,8 +49,8 @@ def quantal_batch(
     follower_payoff: Any,
     inverse_temperature: Any,
     *,
-    tolerance: float = 1e-6,
-    max_cells: int | None = None,
+    tolerance: Any = 1e-6,
+    max_cells: Any = None,
 ) -> QuantalBatch:
     """The best strategy of each game against a quantal follower, in a few compiled calls for all of them.
 
@@ -64,12 +64,14 @@ def quantal_batch(
     num_games, num_actions, _ = leader_payoff.shape
     rate = boundary.real_array("inverse_temperature", inverse_temperature, low=0.0)
     rate = boundary.real_array("inverse_temperature", np.broadcast_to(rate, num_games), axes=(num_games,))
+    tolerance = boundary.real_number("tolerance", tolerance, low=0.0, high=1.0, low_open=True)
     leader, follower = rescale(leader_payoff), rescale(follower_payoff)
     with np.errstate(over="ignore"):
         precision = np.ldexp(rate, follower.exponent)
     logit = np.minimum(precision, SHARPEST)[:, None, None] * follower.scaled
     if max_cells is None:
         max_cells = MAX_CELLS if num_actions <= FEW_ACTIONS else 0
+    max_cells = boundary.whole_number("max_cells", max_cells)
     climbed = ascend(leader.scaled[:, None], logit[:, None], np.ones((num_games, 1)))
     commitment, value = climbed.commitment, climbed.value
     is_searchable = precision <= SHARPEST

@@ -52,8 +52,8 @@ def branch_and_bound(
 ) -> Search:
     """Close the gap between `value`, which `commitment` reaches, and `upper`, which is proven, to `tolerance`.
 
-    Payoffs lie in [0, 1], game by game. Stops early at `deadline` (`time.monotonic()`), after `max_cells` cells, or when
-    the open cells would fill `max_bytes`; the bounds are valid whenever it stops.
+    Payoffs lie in [0, 1], game by game. Stops early at `deadline` (`time.monotonic()`), after `max_cells` cells, or
+    when the open cells would fill `max_bytes`; the bounds are valid whenever it stops.
     """
     payoff, logit = np.asarray(payoff, np.float64), np.asarray(logit, np.float64)
     commitment, value, upper = (np.array(array, np.float64) for array in (commitment, value, upper))

@@ -136,7 +136,8 @@ def _halves(
     length = spread(logits, played) + spread(payoffs, played) + 0.01 * spread(corners, jnp.ones(corners.shape[1]))
     first, second = jnp.unravel_index(jnp.argmax(length), length.shape)
     middle = 0.5 * (corners[first] + corners[second])
-    return jnp.stack([corners.at[first].set(middle), corners.at[second].set(middle)])
+    number = jnp.arange(corners.shape[0])[:, None]
+    return jnp.stack([jnp.where(number == moved, middle, corners) for moved in (first, second)])
 
 
 def _product(corners: Float[AnyArray, "k a"], matrix: Float[AnyArray, "a b"]) -> Float[AnyArray, "k b"]:

@@ -23,7 +23,6 @@ WORTHWHILE = 20.0
 """The least precision at which the slack is small enough for these programs to tell anything."""
 
 MAX_MARGIN_COLUMNS = 8
-MAX_CANDIDATES = 3 * MAX_MARGIN_COLUMNS
 
 
 class Slackened(NamedTuple):
@@ -65,7 +64,7 @@ def _margins(precision: float) -> tuple[float, ...]:
 
 
 def _best(program: QuantalProgram, action: int, slack: float) -> tuple[Float[np.ndarray, "a"] | None, float]:
-    """The best commitment under which `action` is within `slack` of the best one, and a bound proved by its multipliers."""
+    """The best commitment under which `action` is within `slack` of the best, and a bound proved by its multipliers."""
     payoff, lead = program.payoff[:, action], program.appeal - program.appeal[:, [action]]
     lead = np.delete(lead, action, axis=1)
     num_rows, num_others = lead.shape

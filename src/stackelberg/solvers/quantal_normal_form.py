@@ -15,7 +15,7 @@ from ..followers.base import AbstractFollower
 from ..games.normal_form import NormalFormGame
 from .quantal_ascent import NUM_STARTS, ascend
 from .quantal_branch_and_bound import branch_and_bound
-from .quantal_margins import MAX_CANDIDATES, margin_bound
+from .quantal_margins import margin_bound
 from .quantal_prescription import best_prescriptions, strong_bound
 from .quantal_program import QuantalProgram, quantal_program
 
@@ -34,7 +34,10 @@ SUPREMUM = (
     "At an infinite inverse temperature the follower breaks exact ties evenly: the best value is approached by "
     "commitments under which it strictly prefers its answer, not attained."
 )
-FLOOR = "The gap that remains is proven, not estimated: the optimum may be the value found. A time limit lets the search go on."
+FLOOR = (
+    "The gap that remains is proven, not estimated: the optimum may be the value found. With a time limit the search "
+    "goes on for that long."
+)
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,16 @@ def best_strategy(game: NormalFormGame, follower: AbstractFollower, effort: Effo
 def search(program: QuantalProgram, effort: Effort) -> Found:
     """Ascent for the value; prescriptions, linear programs and branch and bound for the bound, until they meet."""
     kept = _distinct_rows(program)
+    num_columns = program.payoff.shape[1]
+    if num_columns == 1 or len(kept) == 1:
+        best = np.argmax(program.payoff[:, 0]) if num_columns == 1 else kept[0]
+        return Found(np.eye(len(program.payoff))[best], -np.inf, "nothing to choose: a pure commitment is best", 0, "")
     payoff, logit = _padded(program.payoff[kept], program.logit[kept])
     tolerance = effort.tolerance * program.span
     margins = margin_bound(program)
     commitment, value = _ascend_one(payoff, logit, margins.commitments[:, kept])
     upper, method, cells, stopped = margins.upper, "linear programs with a slack", 0, ""
-    max_cells = _max_cells(*payoff.shape, effort) if program.is_searchable else 0
+    max_cells = _max_cells(payoff.shape, effort) if program.is_searchable else 0
     if upper - value > tolerance and max_cells:
         result = branch_and_bound(
             payoff[None],
@@ -103,9 +110,7 @@ def search(program: QuantalProgram, effort: Effort) -> Found:
 def _ascend_one(
     payoff: Float[np.ndarray, "a b"], logit: Float[np.ndarray, "a b"], candidates: Float[np.ndarray, "k a"]
 ) -> tuple[Float[np.ndarray, "a"], float]:
-    # Always the same number of candidates, so that the shape of the game alone decides what is compiled.
-    filled = np.vstack([candidates, np.tile(np.eye(payoff.shape[0])[:1], (MAX_CANDIDATES - len(candidates), 1))])
-    climbed = ascend(payoff[None, None], logit[None, None], np.ones((1, 1)), filled[None])
+    climbed = ascend(payoff[None, None], logit[None, None], np.ones((1, 1)), candidates[None])
     return climbed.commitment[0], float(climbed.value[0])
 
 
@@ -119,7 +124,8 @@ def _padded(
     return np.pad(payoff, extra), np.pad(logit, extra, constant_values=float(np.min(logit)) - UNPLAYED)
 
 
-def _max_cells(num_actions: int, num_columns: int, effort: Effort) -> int:
+def _max_cells(shape: tuple[int, ...], effort: Effort) -> int:
+    num_actions, num_columns = shape
     if effort.deadline is not None:
         return 2**60
     if num_actions <= FEW_ACTIONS:

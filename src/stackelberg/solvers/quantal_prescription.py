@@ -79,7 +79,7 @@ class _Climb(NamedTuple):
     best: Tilted
     ceiling: Float[AnyArray, "*n"]
     rising: Bool[AnyArray, "*n"]
-    count: int | AnyArray
+    steps: int | AnyArray
 
 
 def _climb(logit: Float[AnyArray, "*n a b"], payoff: Float[AnyArray, "*n a b"], edges: Chords) -> _Climb:
@@ -92,7 +92,7 @@ def _climb(logit: Float[AnyArray, "*n a b"], payoff: Float[AnyArray, "*n a b"], 
         gain = value - carry.value
         highest = jnp.maximum(carry.value, value)
         # Far from the optimum, and at large inverse temperatures, the ratio creeps: then the middle is tried instead.
-        creeps = (gain < 0.2 * (ceiling - highest)) & (carry.count % 2 == 1)
+        creeps = (gain < 0.2 * (ceiling - highest)) & (carry.steps % 2 == 1)
         # A hair above the ratio: an action that dominates the sum and pays exactly the trial value would, by the last
         # bit of its payoff, stay the maximiser for ever.
         trial = jnp.where(creeps, 0.5 * (highest + ceiling), highest + SETTLED)
@@ -102,7 +102,7 @@ def _climb(logit: Float[AnyArray, "*n a b"], payoff: Float[AnyArray, "*n a b"], 
             best=jax.tree.map(lambda new, old: jnp.where((gain > 0.0)[..., None], new, old), best, carry.best),
             ceiling=ceiling,
             rising=((gain > SETTLED) | (value < carry.trial - 10 * SETTLED)) & (ceiling - highest > SETTLED),
-            count=carry.count + 1,
+            steps=carry.steps + 1,
         )
 
     pure = jnp.max(jnp.sum(quantal_choice(logit, 1.0) * payoff, axis=-1), axis=-1)
@@ -113,9 +113,9 @@ def _climb(logit: Float[AnyArray, "*n a b"], payoff: Float[AnyArray, "*n a b"], 
         best=tilted_maximum(logit, payoff, edges, trial),
         ceiling=jnp.ones_like(pure),
         rising=jnp.ones_like(pure, dtype=bool),
-        count=0,
+        steps=0,
     )
-    return jax.lax.while_loop(lambda carry: jnp.any(carry.rising) & (carry.count < MAX_STEPS), step, start)
+    return jax.lax.while_loop(lambda carry: jnp.any(carry.rising) & (carry.steps < MAX_STEPS), step, start)
 
 
 def _proven(

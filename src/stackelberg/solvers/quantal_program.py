@@ -18,7 +18,7 @@ from .rescale import Rescaled, rescale
 
 
 SHARPEST = 1e12
-"""Inverse temperatures above this, payoffs on [0, 1], cannot be told apart from infinity by the search for commitments."""
+"""Above this inverse temperature, payoffs on [0, 1], commitments are searched for as if it were this one."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import equinox as eqx
 
@@ -13,15 +13,16 @@ from .._errors import InputError
 from .._record import Solution
 from ..calculus.precision import exact
 from ..followers.base import AbstractFollower
-from ..followers.quantal_response import QuantalResponse
 from ..games.base import AbstractGame
 from ..games.bayesian import BayesianGame
 from ..games.domains.tariff import TariffGame
 from ..games.markov import MarkovGame
 from ..games.normal_form import NormalFormGame
+from ..games.security import SecurityGame
 from .base import AbstractSolver
 from .quantal_normal_form import Effort, best_prescription, best_strategy
 from .quantal_types import best_against_types
+from .security_quantal import security_quantal
 from .tariff import tariff_quantal
 
 
@@ -60,10 +61,10 @@ class QuantalStackelberg(AbstractSolver[AbstractGame]):
     def __init__(
         self,
         follower: AbstractFollower,
-        announcement: Announcement = "strategy",
-        tolerance: float = 1e-6,
-        time_limit: float | None = None,
-        memory_limit: float = 2**32,
+        announcement: Any = "strategy",
+        tolerance: Any = 1e-6,
+        time_limit: Any = None,
+        memory_limit: Any = 2**32,
     ) -> None:
         self.follower = follower
         self.announcement = boundary.one_of("announcement", announcement, ("strategy", "prescription"))  # type: ignore[assignment]
@@ -114,9 +115,16 @@ def _(game: MarkovGame, solver: QuantalStackelberg) -> Solution:
     from .backward_induction import BackwardInduction  # it solves its stages with this class
     from .gradient_ascent import GradientAscent
 
-    follower = solver.follower
-    is_myopic = isinstance(follower, QuantalResponse) and follower.discount == 0.0
-    return (BackwardInduction if is_myopic else GradientAscent)(follower)(game)
+    own = getattr(solver.follower, "discount", None)
+    if (game.follower_discount if own is None else own) == 0.0 or game.horizon == 1:
+        return BackwardInduction(solver.follower, solver.announcement, solver.tolerance, solver.time_limit)(game)
+    return GradientAscent(solver.follower, solver.announcement)(game)
+
+
+@_solve.register
+def _(game: SecurityGame, solver: QuantalStackelberg) -> Solution:
+    _only_strategies(solver, "a security game")
+    return security_quantal(game, solver.follower, solver.tolerance, solver.time_limit)  # type: ignore[arg-type]
 
 
 @_solve.register

@@ -23,19 +23,20 @@ FROM, TO = 0.05, 200.0
 def rationality_curve(game: NormalFormGame, inverse_temperatures: Any = None) -> Record:
     """The best value against a quantal follower of each inverse temperature, and the commitment that reaches it.
 
-    - `inverse_temperatures`: finite, at least 0; by default 61 points from 0.05 to 200 over the follower's payoff range.
+    - `inverse_temperatures`: finite, at least 0; by default 61 points from 0.05 to 200, each divided by the range
+      of the follower's payoffs.
 
-    Columns: `inverse_temperature`, `leader_value`, `upper` (proven), `commitment` `(n, a)`, and `promise_paid`: what the
-    strong Stackelberg commitment, computed for a follower that never errs, is worth against this one. Attribute
+    Columns: `inverse_temperature`, `leader_value`, `upper` (proven), `commitment` `(n, a)`, and `promise_paid`: what
+    the strong Stackelberg commitment, computed for a follower that never errs, is worth against this one. Attribute
     `asymptote`: the strong Stackelberg value. The curve need not be monotone, and the maximiser may jump.
     """
     if inverse_temperatures is None:
         inverse_temperatures = np.geomspace(FROM, TO, NUM_POINTS) / _range(game)
     rates = boundary.real_array("inverse_temperatures", inverse_temperatures, axes=("n",), low=0.0)
-    repeated = (
-        np.repeat(np.asarray(payoff)[None], len(rates), 0) for payoff in (game.leader_payoff, game.follower_payoff)
+    leader_payoff, follower_payoff = (
+        np.repeat(np.asarray(payoff)[None], len(rates), axis=0) for payoff in (game.leader_payoff, game.follower_payoff)
     )
-    best = quantal_batch(*repeated, rates)
+    best = quantal_batch(leader_payoff, follower_payoff, rates)
     strong = MultipleLPs()(game)
     promise = [
         game.leader_value(strong.commitment, QuantalResponse(float(rate))(game, strong.commitment)) for rate in rates
