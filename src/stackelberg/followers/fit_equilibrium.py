@@ -70,7 +70,7 @@ class EquilibriumLikelihood(AbstractLikelihood):
         peaks = np.flatnonzero(is_peak & (values >= values.max() - 5.0))
         candidates = [float(peak) for peak in peaks]
         for peak in peaks:
-            candidates.append(self._peak(counts, max(peak - 1.0, 0.0), min(peak + 1.0, last)))
+            candidates.append(self._peak(counts, max(peak - 1.0, 0.0), min(peak + 1.0, float(last))))
         return max(candidates, key=lambda position: self._value(counts, position))
 
     def _peak(self, counts: Float[np.ndarray, "m"], low: float, high: float) -> float:
