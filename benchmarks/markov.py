@@ -69,13 +69,10 @@ def passes(game: sg.MarkovGame, policies: np.ndarray, precision: type) -> list[C
     is_wide = precision is np.float64
     with jax.enable_x64(is_wide):
         sizes = (HORIZON, *game.shape)
-        rewards = [
-            jnp.broadcast_to(jnp.asarray(r, precision), sizes) for r in (game.leader_reward, game.follower_reward)
-        ]
-        numbers = [jnp.asarray(number, precision) for number in (RATE, LEADER_DISCOUNT, FOLLOWER_DISCOUNT)]
-        dynamics = Dynamics(
-            *(jnp.broadcast_to(reward, sizes) for reward in rewards), jnp.asarray(game.transition, precision), *numbers
-        )
+        rewards = (jnp.asarray(reward, precision) for reward in (game.leader_reward, game.follower_reward))
+        rewards = (jnp.broadcast_to(reward, sizes) for reward in rewards)
+        numbers = (jnp.asarray(number, precision) for number in (RATE, LEADER_DISCOUNT, FOLLOWER_DISCOUNT))
+        dynamics = Dynamics(*rewards, jnp.asarray(game.transition, precision), *numbers)
         initial, batch = jnp.asarray(game.initial, precision), jnp.asarray(policies, precision)
 
     def value(policy: jax.Array, dynamics: Dynamics) -> jax.Array:
