@@ -56,11 +56,20 @@ class LaneResults(NamedTuple):
 
 
 class _Lane(NamedTuple):
+    """A dictionary, and the pivot that comes next.
+
+    The pivot's row and column are carried along, ready for use: computed inside the update, the compiler would do
+    their divisions anew for every cell.
+    """
+
     tableau: Float[jax.Array, "rows columns"]  # (b + 1, a), or (b + 1, a + 1) with a penalty
     basic: Int[jax.Array, "b"]
     nonbasic: Int[jax.Array, "columns"]
-    status: Int[jax.Array, ""]
     leaving: Int[jax.Array, ""]
+    entering: Int[jax.Array, ""]
+    new_row: Float[jax.Array, "columns"]
+    column: Float[jax.Array, "rows"]
+    status: Int[jax.Array, ""]
     pivots: Int[jax.Array, ""]
     stalled: Int[jax.Array, ""]
 
@@ -74,11 +83,18 @@ class Program(NamedTuple):
     spare: Int[jax.Array, ""]
 
 
-def solve_program(program: Program, cutoff: Float[jax.Array, ""], *, limit: int) -> LaneResults:
-    """Solve one program: to be called under `vmap` and `jit`. Entries of the result have no batch axis."""
+def solve_program(
+    program: Program, cutoff: Float[jax.Array, ""], limit: Int[jax.Array, ""], *, in_place: bool = False
+) -> LaneResults:
+    """Solve one program in at most `limit` pivots: to be called under `jit`, and under `vmap` unless `in_place`.
+
+    `in_place` overwrites the pivot's row and column, which is fast alone; under `vmap` it would be a slow scatter.
+    """
     start, best_row = _first_lane(program)
-    step = functools.partial(_step, cutoff=cutoff, limit=limit)
-    lane = jax.lax.while_loop(lambda lane: lane.status == RUNNING, step, step(start, is_first=True))
+    ahead = functools.partial(_look_ahead, cutoff=cutoff, limit=limit)
+    lane = jax.lax.while_loop(
+        lambda lane: lane.status == RUNNING, lambda lane: ahead(_pivot(lane, in_place=in_place)), ahead(start)
+    )
     return _read(lane, best_row, *program.rows.shape)
 
 
@@ -110,55 +126,59 @@ def _first_lane(program: Program) -> tuple[_Lane, Int[jax.Array, ""]]:
 
     basic = jnp.where(is_spare, best_row, num_rows + action)
     zero = jnp.zeros((), jnp.int32)
-    return _Lane(tableau, basic, nonbasic.astype(jnp.int32), zero, zero, zero, zero), best_row
+    new_row, column = jnp.zeros_like(tableau[0]), jnp.zeros_like(tableau[:, 0])
+    lane = _Lane(tableau, basic, nonbasic.astype(jnp.int32), zero, zero, new_row, column, zero, zero, zero)
+    return lane, best_row
 
 
-def _step(lane: _Lane, *, cutoff: Float[jax.Array, ""], limit: int, is_first: bool = False) -> _Lane:
-    """Pivot once as chosen at the end of the last step (the first has nothing to do yet), then look ahead."""
-    if not is_first:
-        lane = _pivot(lane)
-    constants, objective = lane.tableau[:-1, 0], lane.tableau[-1, 0]
-    leaving = jnp.argmin(constants).astype(jnp.int32)
-    is_optimal = constants[leaving] >= -FEASIBILITY
-    by_label = jnp.argmin(jnp.where(constants < -FEASIBILITY, lane.basic, jnp.iinfo(jnp.int32).max)).astype(jnp.int32)
-    leaving = jnp.where(lane.stalled > STALL, by_label, leaving)
-    is_stuck = jnp.all(lane.tableau[leaving, 1:] <= PIVOT)
-    status = jnp.select(
-        [is_optimal, objective <= cutoff, is_stuck, lane.pivots >= limit],
-        [OPTIMAL, DROPPED, INFEASIBLE, LIMIT],
-        RUNNING,
-    )
-    return lane._replace(status=status.astype(jnp.int32), leaving=leaving)
+def _look_ahead(lane: _Lane, *, cutoff: Float[jax.Array, ""], limit: Int[jax.Array, ""]) -> _Lane:
+    """Choose the next pivot, or say why there is none."""
+    tableau, any_label = lane.tableau, jnp.iinfo(jnp.int32).max
+    is_bland = lane.stalled > STALL
+    constants, objective = tableau[:-1, 0], tableau[-1, 0]
+    most_violated = jnp.argmin(constants)
+    is_optimal = constants[most_violated] >= -FEASIBILITY
+    first_violated = jnp.argmin(jnp.where(constants < -FEASIBILITY, lane.basic, any_label))
+    leaving = jnp.where(is_bland, first_violated, most_violated).astype(jnp.int32)
 
-
-def _pivot(lane: _Lane) -> _Lane:
-    tableau, leaving = lane.tableau, lane.leaving
     row = tableau[leaving]
-    column_index = jnp.arange(row.shape[0], dtype=jnp.int32)
-    is_eligible = (row > PIVOT) & (column_index > 0)
+    place = jnp.arange(row.shape[0], dtype=jnp.int32)
+    is_eligible = (row > PIVOT) & (place > 0)
     ratio = jnp.where(is_eligible, -tableau[-1] / jnp.where(is_eligible, row, 1.0), jnp.inf)
     smallest = jnp.min(ratio)
-    is_tied = ratio <= smallest + TIE
-    entering = jnp.where(
-        lane.stalled > STALL,
-        jnp.argmin(jnp.where(is_tied, lane.nonbasic, jnp.iinfo(jnp.int32).max)),
-        jnp.argmax(jnp.where(is_tied, row, -jnp.inf)),
-    ).astype(jnp.int32)
+    is_tied = is_eligible & (ratio <= smallest + TIE)
+    largest_pivot = jnp.argmax(jnp.where(is_tied, row, -jnp.inf))
+    first_tied = jnp.argmin(jnp.where(is_tied, lane.nonbasic, any_label))
+    entering = jnp.where(is_bland, first_tied, largest_pivot).astype(jnp.int32)
 
-    is_entering = column_index == entering
-    is_leaving = jnp.arange(tableau.shape[0], dtype=jnp.int32) == leaving
-    new_row = jnp.where(is_entering, 1.0, -row) / row[entering]
-    column = tableau[:, entering]
-    updated = jnp.where(is_entering, 0.0, tableau) + column[:, None] * new_row
-    updated = jnp.where(is_leaving[:, None], new_row, updated)
-    return _Lane(
-        tableau=updated,
+    reasons = [is_optimal, objective <= cutoff, ~jnp.any(is_eligible), lane.pivots >= limit]
+    return lane._replace(
+        leaving=leaving,
+        entering=entering,
+        new_row=jnp.where(place == entering, 1.0, -row) / row[entering],
+        column=tableau[:, entering],
+        status=jnp.select(reasons, [OPTIMAL, DROPPED, INFEASIBLE, LIMIT], RUNNING).astype(jnp.int32),
+        stalled=jnp.where(smallest > TIE, 0, lane.stalled + 1),
+    )
+
+
+def _pivot(lane: _Lane, *, in_place: bool) -> _Lane:
+    """Exchange the leaving and the entering variable."""
+    entering, leaving, new_row = lane.entering, lane.leaving, lane.new_row
+    is_entering = jnp.arange(new_row.shape[0], dtype=jnp.int32) == entering
+    is_leaving = jnp.arange(lane.column.shape[0], dtype=jnp.int32) == leaving
+    change = lane.column[:, None] * new_row
+    if in_place:
+        tableau = lane.tableau + change
+        tableau = tableau.at[:, entering].set(lane.column * new_row[entering]).at[leaving].set(new_row)
+    else:
+        tableau = jnp.where(is_entering, 0.0, lane.tableau) + change
+        tableau = jnp.where(is_leaving[:, None], new_row, tableau)
+    return lane._replace(
+        tableau=tableau,
         basic=jnp.where(is_leaving[:-1], lane.nonbasic[entering], lane.basic),
         nonbasic=jnp.where(is_entering, lane.basic[leaving], lane.nonbasic),
-        status=lane.status,
-        leaving=leaving,
         pivots=lane.pivots + 1,
-        stalled=jnp.where(smallest > TIE, 0, lane.stalled + 1),
     )
 
 

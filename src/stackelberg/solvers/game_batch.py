@@ -58,6 +58,6 @@ class Games:
 
 
 def _rounded(size: int) -> int:
-    """`size` rounded up, to a multiple of 4 when small and by an eighth at most beyond: few shapes are compiled."""
-    step = 4 if size <= 8 else max(2, 1 << (size.bit_length() - 4))
+    """`size` rounded up, to a multiple of 4 when small and by a sixteenth at most beyond: few shapes are compiled."""
+    step = 4 if size <= 8 else max(2, 1 << max(size.bit_length() - 5, 0))
     return -(-size // step) * step

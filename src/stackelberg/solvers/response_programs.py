@@ -37,7 +37,7 @@ TABLEAU_CELLS = 1 << 15
 
 MAX_LANES = 256
 
-LARGE = 4
+LARGE = 16
 """With fewer lanes than this, games are taken one by one and their matrices are sent to the device once."""
 
 
@@ -132,7 +132,7 @@ def program_of(
     return Program(cost, rows, is_equal ^ is_margin, own)
 
 
-@functools.partial(jax.jit, static_argnames=("limit",))
+@jax.jit
 def _solve_lanes(
     is_margin: Bool[AnyArray, ""] | bool,
     leader: Float[AnyArray, "n b a"],
@@ -140,15 +140,14 @@ def _solve_lanes(
     equal: Bool[AnyArray, "n b b"] | None,
     action: Int[AnyArray, "n"],
     cutoff: Float[AnyArray, "n"],
-    *,
-    limit: int,
+    limit: Int[AnyArray, ""] | int,
 ) -> LaneResults:
     """One program of each game, side by side; compiled once for each shape."""
     programs = jax.vmap(functools.partial(program_of, is_margin))(leader, follower, equal, action)
-    return jax.vmap(functools.partial(solve_program, limit=limit))(programs, jnp.asarray(cutoff))
+    return jax.vmap(solve_program, in_axes=(0, 0, None))(programs, jnp.asarray(cutoff), jnp.asarray(limit))
 
 
-@functools.partial(jax.jit, static_argnames=("limit",))
+@jax.jit
 def _solve_in_turn(
     is_margin: Bool[AnyArray, ""] | bool,
     rises: Bool[AnyArray, ""] | bool,
@@ -158,15 +157,14 @@ def _solve_in_turn(
     action: Int[AnyArray, "m"],
     ceiling: Float[AnyArray, "m"],
     incumbent: Float[AnyArray, ""],
-    *,
-    limit: int,
+    limit: Int[AnyArray, ""] | int,
 ) -> LaneResults:
     """Programs of one game, one after the other, each cut off at the best so far where the incumbent `rises`."""
     num_columns, num_rows = leader.shape
 
     def solve(turn: tuple[jax.Array, jax.Array, jax.Array]) -> LaneResults:
         program = program_of(is_margin, leader, follower, equal, turn[0])
-        return solve_program(program, turn[2], limit=limit)
+        return solve_program(program, turn[2], jnp.asarray(limit), in_place=True)
 
     def skip(turn: tuple[jax.Array, jax.Array, jax.Array]) -> LaneResults:
         none = jnp.zeros((), jnp.int32)
@@ -205,7 +203,7 @@ def _side_by_side(
             None if games.equal is None else games.equal[own],
             np.pad(column, (0, idle)).astype(np.int32),
             np.pad(race.cutoff(head), (0, idle), constant_values=np.inf),  # an idle lane is dropped at once
-            limit=_limit(games),
+            _limit(games),
         )
         _record(answers, race, head, column, found)
 
@@ -225,7 +223,7 @@ def _in_turn(
         np.pad(action, (0, idle)).astype(np.int32),
         np.pad(race.ceiling[game, action], (0, idle), constant_values=-np.inf),
         np.float64(race.incumbent[number] if race.is_cut_off else -np.inf),
-        limit=_limit(games),
+        _limit(games),
     )
     _record(answers, race, game, action, found)
 
