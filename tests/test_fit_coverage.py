@@ -109,10 +109,9 @@ def test_intervals_of_the_quantal_response_equilibrium_hold_the_truth(truth, pla
     likelihood = EquilibriumLikelihood(branch)
     probabilities = np.exp(likelihood.log_probabilities(np.array([[truth]]))[0])
     rng = np.random.default_rng(0)
-    counts = np.concatenate(
-        [rng.multinomial(plays, probabilities[:2], replications), rng.multinomial(plays, probabilities[2:], replications)],
-        axis=1,
-    ).astype(float)  # fmt: skip
+    rows = rng.multinomial(plays, probabilities[:2], replications)
+    columns = rng.multinomial(plays, probabilities[2:], replications)
+    counts = np.concatenate([rows, columns], axis=1).astype(float)
     intervals = likelihood.estimate(counts).intervals[:, 0]
     assert np.mean((intervals[:, 0] <= truth) & (truth <= intervals[:, 1])) >= 0.91
     narrow = likelihood.estimate(counts, level=0.80).intervals[:, 0]
