@@ -17,7 +17,7 @@ def coverage(record: Record) -> Figure:
     Cells are written in percent; the darkest cell is the largest number of its map.
     """
     rows, columns = record.attributes["grid"]
-    figure = style.canvas(1.2 + 1.25 * columns, 1.1 + 0.62 * rows)
+    figure = style.canvas(1.2 + 1.25 * columns, 1.3 + 0.62 * rows)
     left, right = figure.subplots(1, 2)
     shape = (int(rows), int(columns))
     _tiles(left, record["coverage"].reshape(shape), style.VALUE_MAP)
@@ -36,7 +36,7 @@ def _tiles(axes: Axes, values: np.ndarray, colours: Colormap) -> None:
     for (row, column), value in np.ndenumerate(values):
         axes.text(
             column + 0.5, row + 0.5, f"{100 * value:.{digits}f}", ha="center", va="center",
-            color="white" if value > 0.8 * top else style.INK,
+            color="white" if value > 0.72 * top else style.INK,
         )  # fmt: skip
     axes.invert_yaxis()
     axes.set_aspect("equal")

@@ -14,6 +14,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 
@@ -76,7 +77,7 @@ def drawing() -> Iterator[None]:
 
 def canvas(width: float = 7.2, height: float = 4.4, **options: Any) -> Figure:
     """An empty figure in inches, laid out so that labels never overlap; no window is ever opened."""
-    figure = Figure(figsize=(width, height), layout="constrained", **options)
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(h_pad=0.08), **options)
     FigureCanvasAgg(figure)
     return figure
 
