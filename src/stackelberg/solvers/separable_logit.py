@@ -66,7 +66,7 @@ class SeparableLogit:
         return -self.slope * (value[:, None] - self.base) + self.gain
 
     def stationary(
-        self, value: Float[np.ndarray, "g"], log_price: Float[np.ndarray, "g n"] | Float[np.ndarray, "g 1"]
+        self, value: Float[np.ndarray, "g"], log_price: Float[np.ndarray, "g _"]
     ) -> Float[np.ndarray, "g n"]:
         """The x of each term that maximises w (v + u x - r) - exp(t) x within its bounds; t may be -∞."""
         a, u, pull = -self.slope, self.gain, self.pull(value)
