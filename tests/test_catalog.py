@@ -1,7 +1,9 @@
 """The catalog: every stored answer is recomputed here by methods that share no code."""
 
+import importlib.util
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,6 +59,14 @@ def test_stored_quantal_values_are_those_of_a_fine_grid(name):
         assert value == pytest.approx(found, abs=1e-10)
 
 
+@pytest.mark.parametrize("name", ["conitzer-sandholm", "paruchuri", "ochs", "prisoners-dilemma", "inspection"])
+def test_stored_quantal_values_lie_between_the_bounds_of_the_certified_solver(name):
+    item, game = sg.catalog.entry(name), sg.catalog_game(name)
+    for inverse_temperature, value in item.quantal_values.items():
+        certificate = sg.QuantalStackelberg(sg.QuantalResponse(inverse_temperature))(game).certificate
+        assert certificate.lower - 1e-9 <= value <= certificate.upper + 1e-9
+
+
 @pytest.mark.parametrize("name", BAYESIAN)
 def test_stored_bayesian_answers_are_those_of_the_expanded_game(name):
     """Harsanyi's expansion: the follower of the expanded game chooses one action for each type."""
@@ -90,6 +100,8 @@ def test_stored_markov_answers_are_those_of_recursion_over_stages(name):
 
     assert item.strong_value == pytest.approx(recursion(lambda u, v: strong_value(u, v)[0]), abs=1e-13)
     for heat, value in item.quantal_values.items():
+        certificate = sg.BackwardInduction(sg.QuantalResponse(heat, discount=0.0))(game).certificate
+        assert certificate.lower - 1e-9 <= value <= certificate.upper + 1e-9
         found = recursion(lambda u, v, heat=heat: best_value(u[None], v[None], [1.0], heat))
         assert value == pytest.approx(found, abs=1e-9)
 
@@ -98,6 +110,7 @@ def test_stored_markov_answers_are_those_of_recursion_over_stages(name):
 def test_stored_security_answers_are_those_of_placements_and_of_coverage(name):
     item, game = sg.catalog.entry(name), sg.catalog_game(name)
     assert item.strong_value == pytest.approx(by_coverage(game), abs=1e-9)
+    assert float(sg.SecurityLP()(game).leader_value) == pytest.approx(item.strong_value, abs=1e-9)
     if len(game.targets) < 5:
         leader, follower = by_placements(game)
         assert item.strong_value == pytest.approx(float(leader), abs=1e-14)
@@ -132,6 +145,7 @@ def test_the_answer_key_holds_every_game_and_survives_json(tmp_path):
     sg.catalog.write_answer_key(tmp_path / "catalog.json")
     key = json.loads((tmp_path / "catalog.json").read_text())
     assert list(key["games"]) == list(sg.catalog.names())
+    assert len(key["games"]) >= 40
     for name, stored in key["games"].items():
         assert stored["game"]["kind"] in GAMES
         assert stored["source"]
@@ -173,3 +187,11 @@ def test_zero_sum_games_sum_to_zero_and_covariant_ones_reach_it():
     assert np.array_equal(game.leader_payoff, -game.follower_payoff)
     extreme = sg.covariant_game(5, 3, -1.0, seed=2)
     assert np.array_equal(extreme.leader_payoff, -extreme.follower_payoff)
+
+
+def test_the_page_of_the_catalog_is_current():
+    docs = Path(__file__).parent.parent / "docs"
+    specification = importlib.util.spec_from_file_location("catalog_table", docs / "catalog_table.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    assert (docs / "catalog.md").read_text(encoding="utf-8") == module.table(), "run: python docs/catalog_table.py"

@@ -15,6 +15,7 @@ from .._disk import PathName, write_whole
 from .._record import dumps
 from .base import AbstractGame
 from .catalog_entry import CatalogEntry
+from .catalog_generated import GENERATED
 from .catalog_kinds import KINDS
 from .catalog_textbook import TEXTBOOK
 from .files import game_to_json
@@ -24,7 +25,7 @@ __all__ = ["CatalogEntry", "answer_key", "catalog", "catalog_game", "entry", "na
 
 SCHEMA = "stackelberg-catalog/1"
 
-_ENTRIES = {item.name: item for item in (*TEXTBOOK, *KINDS)}
+_ENTRIES = {item.name: item for item in (*TEXTBOOK, *GENERATED, *KINDS)}
 
 
 def catalog() -> tuple[CatalogEntry, ...]:
