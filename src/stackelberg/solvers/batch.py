@@ -130,30 +130,49 @@ def _weak(games: Games, epsilon: float, cut_off: bool) -> BatchSolution:
     Against an adversarial tie rule the leader's value is lower semicontinuous in the commitment, and commitments that
     leave the follower no tie between different columns are dense. So the supremum is taken over those alone: a
     region of best responses without interior adds nothing, and one with interior counts with its closure.
+
+    Thin regions are rare, so the values come first: a winner whose region turns out to be thin is struck off, and its
+    game is solved again without it.
     """
     equal = games.equal
     if equal is None:
         raise TypeError("The weak equilibrium needs the comparison of columns.")
-    regions = open_regions(games, equal, cut_off=cut_off)
-    answers = solve_programs(games, "weak", regions.is_open, cut_off=cut_off)
-    best = settle(games, "weak", answers, regions.is_open)
-    game = np.arange(games.num_games)
-    copies = equal[game, best.actions]
-    inside = regions.strategies[game, best.actions]
-    commitments, attained = _step_inside(games, copies, best.strategies, inside, best.values, epsilon)
-    leader, follower = expected(games, commitments)
-    is_tied = follower >= follower.max(axis=1, keepdims=True) - TIE
-    is_reply = copies | (attained[:, None] & is_tied)
-    action = np.argmin(np.where(is_reply, leader, np.inf), axis=1)
+    candidates = np.argmax(equal, axis=2) == np.arange(games.num_columns)
+    result = _nothing(games)
+    pending = np.arange(games.num_games)
+    while len(pending):
+        some = games.take(pending)
+        answers = solve_programs(some, "weak", candidates[pending], cut_off=cut_off)
+        best = settle(some, "weak", answers, candidates[pending])
+        regions = open_regions(some, equal[pending], best.actions, cut_off=cut_off)
+        copies = equal[pending, best.actions]
+        commitments, attained = _step_inside(some, copies, best.strategies, regions.strategies, best.values, epsilon)
+        leader, follower = expected(some, commitments)
+        is_tied = follower >= follower.max(axis=1, keepdims=True) - TIE
+        action = np.argmin(np.where(copies | (attained[:, None] & is_tied), leader, np.inf), axis=1)
+        result.commitments[pending], result.follower_actions[pending] = commitments, action
+        result.leader_values[pending], result.upper_bounds[pending] = at(leader, action), best.bounds
+        result.follower_regrets[pending], result.attained[pending] = regrets(some, commitments, action), attained
+        result.fallbacks[pending] += best.fallbacks + regions.fallbacks
+        result.pivots[pending] += answers.pivots + regions.pivots
+        is_thin = ~regions.is_open
+        candidates[pending[is_thin], best.actions[is_thin]] = False
+        pending = pending[is_thin]
+    return result
+
+
+def _nothing(games: Games) -> BatchSolution:
+    """A batch to be filled in."""
+    count = games.num_games
     return BatchSolution(
-        commitments=commitments,
-        follower_actions=action,
-        leader_values=at(leader, action),
-        upper_bounds=best.bounds,
-        follower_regrets=regrets(games, commitments, action),
-        attained=attained,
-        fallbacks=best.fallbacks + regions.fallbacks,
-        pivots=regions.pivots + answers.pivots,
+        commitments=np.full((count, games.num_rows), np.nan),
+        follower_actions=np.zeros(count, dtype=np.int64),
+        leader_values=np.full(count, np.nan),
+        upper_bounds=np.full(count, np.nan),
+        follower_regrets=np.full(count, np.nan),
+        attained=np.zeros(count, dtype=bool),
+        fallbacks=np.zeros(count, dtype=np.int64),
+        pivots=np.zeros(count, dtype=np.int64),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,11 @@ class Games:
     def num_columns(self) -> int:
         """The follower's actions."""
         return self.leader.shape[1]
+
+    def take(self, which: Int[np.ndarray, "m"]) -> Games:
+        """Some of the games."""
+        equal = None if self.equal is None else self.equal[which]
+        return Games(self.leader[which], self.follower[which], equal)
 
     def padded(self) -> Games:
         """With copies of the leader's first action and follower actions that it never takes, to a rounded shape."""

@@ -14,25 +14,30 @@ from .response_programs import MARGIN, solve_programs
 
 @dataclass(frozen=True)
 class OpenRegions:
-    """The best-response regions that have an interior.
+    """Which of the best-response regions asked for have an interior.
 
-    - `is_open`: of each class of equal columns, the first, where some commitment makes it strictly better than every
-      other column by more than `MARGIN` of the payoffs' range.
-    - `strategies`: such a commitment, with the largest margin; NaN where there is none.
+    - `is_open`: whether some commitment makes the action strictly better than every different column, by more than
+      `MARGIN` of the payoffs' range.
+    - `strategies`: such a commitment, with the largest margin.
     - `fallbacks`, `pivots`: programs solved again by HiGHS, pivots of the own simplex.
     """
 
-    is_open: Bool[np.ndarray, "n b"]
-    strategies: Float[np.ndarray, "n b a"]
+    is_open: Bool[np.ndarray, "n"]
+    strategies: Float[np.ndarray, "n a"]
     fallbacks: Int[np.ndarray, "n"]
     pivots: Int[np.ndarray, "n"]
 
 
-def open_regions(games: Games, equal: Bool[np.ndarray, "n b b"], *, cut_off: bool) -> OpenRegions:
-    """Solve the margin programs; what neither a commitment nor multipliers prove is solved again by HiGHS."""
-    is_first = np.argmax(equal, axis=2) == np.arange(games.num_columns)
-    is_alone = np.broadcast_to(np.all(equal, axis=2), is_first.shape)  # every column equals it: nothing to prefer
-    wanted = is_first & ~is_alone
+def open_regions(
+    games: Games, equal: Bool[np.ndarray, "n b b"], action: Int[np.ndarray, "n"], *, cut_off: bool
+) -> OpenRegions:
+    """Solve the margin program of one action in each game.
+
+    What neither a commitment nor multipliers prove is solved again by HiGHS.
+    """
+    game = np.arange(games.num_games)
+    is_alone = np.all(equal, axis=(1, 2))  # every column equals it: there is nothing to prefer
+    wanted = (np.arange(games.num_columns) == action[:, None]) & ~is_alone[:, None]
     answers = solve_programs(games, "margin", wanted, cut_off=cut_off)
     is_open = _margins(games, equal, answers.strategies) > MARGIN
     is_closed = _margin_bounds(games, equal, answers.multipliers) <= MARGIN
@@ -40,9 +45,8 @@ def open_regions(games: Games, equal: Bool[np.ndarray, "n b b"], *, cut_off: boo
     if doubtful.any():
         answers = repair(games, "margin", answers, doubtful)
         is_open = _margins(games, equal, answers.strategies) > MARGIN
-    strategies = answers.strategies.copy()
-    strategies[is_alone] = 1.0 / games.num_rows
-    return OpenRegions((wanted & is_open) | (is_first & is_alone), strategies, doubtful.sum(axis=1), answers.pivots)
+    strategies = np.where(is_alone[:, None], 1.0 / games.num_rows, answers.strategies[game, action])
+    return OpenRegions(is_open[game, action] | is_alone, strategies, doubtful.sum(axis=1), answers.pivots)
 
 
 def _margins(
