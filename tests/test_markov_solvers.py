@@ -6,6 +6,7 @@ from scipy.optimize import linprog
 
 import stackelberg as sg
 from oracles.decision_process import paid_by_policies
+from oracles.exact_equilibrium import strong_value, weak_value
 from stackelberg.solvers.markov_bounds import upper_bound
 
 
@@ -129,10 +130,11 @@ def test_no_sampled_policy_exceeds_the_upper_bound(inverse_temperature, horizon)
     policies = [sampled(2_000 if horizon else 200, *stages, S), sampled(2_000 if horizon else 200, *stages, S, B)]
     for seed in range(3):
         game = random_game(60 + seed, follower_discount=0.9, horizon=horizon)
-        bound, _ = upper_bound(follower, game)
-        assert max(paid(game, some, inverse_temperature).max() for some in policies) <= bound
-        controlled, _ = upper_bound(sg.BestResponse(), game)
-        assert bound <= controlled + 1e-9
+        bounds = [upper_bound(follower, game, announcement)[0] for announcement in ("strategy", "prescription")]
+        for some, bound in zip(policies, bounds, strict=True):
+            assert paid(game, some, inverse_temperature).max() <= bound
+        controlled, _ = upper_bound(sg.BestResponse(), game, "strategy")
+        assert bounds[0] <= bounds[1] <= controlled + 1e-9
 
 
 def test_the_upper_bound_is_exact_against_uniform_play_and_for_myopic_prescriptions():
@@ -140,11 +142,11 @@ def test_the_upper_bound_is_exact_against_uniform_play_and_for_myopic_prescripti
     value = np.zeros(S)
     for _ in range(H):  # the leader answers each action of a follower that plays all of them alike
         value = (game.leader_reward + LEADER_DISCOUNT * game.transition @ value).max(axis=1).mean(axis=1)
-    bound, _ = upper_bound(sg.QuantalResponse(0.0), game)
+    bound, _ = upper_bound(sg.QuantalResponse(0.0), game, "prescription")
     assert bound == pytest.approx(game.initial @ value, abs=1e-9)
     myopic = sg.QuantalResponse(5.0, discount=0.0)
     solution = sg.BackwardInduction(myopic, "prescription")(game)
-    assert upper_bound(myopic, game)[0] == pytest.approx(solution.certificate.lower, abs=1e-9)
+    assert upper_bound(myopic, game, "prescription")[0] == pytest.approx(solution.certificate.lower, abs=1e-9)
 
 
 def test_the_same_configuration_gives_the_same_bits():
@@ -155,16 +157,14 @@ def test_the_same_configuration_gives_the_same_bits():
     assert one.certificate == other.certificate
 
 
-def test_one_stage_against_a_best_response_is_the_strong_and_the_weak_equilibrium():
-    rng = np.random.default_rng(3)
-    for _ in range(3):
-        leader, gain = rng.random((2, 3, 3))
-        game = sg.MarkovGame(leader[None], gain[None], np.ones((1, 3, 3, 1)), [1.0], horizon=1)
-        for ties in ("leader", "adversary"):
-            solution = sg.BackwardInduction(sg.BestResponse(ties))(game)
-            expected = sg.MultipleLPs(ties)(sg.NormalFormGame(leader, gain))
-            assert solution.certificate.lower == pytest.approx(expected.certificate.lower, abs=1e-9)
-            assert solution.certificate.upper == pytest.approx(expected.certificate.upper, abs=1e-9)
+@pytest.mark.parametrize(("ties", "truth"), [("leader", strong_value), ("adversary", weak_value)])
+def test_one_stage_against_a_best_response_is_the_equilibrium_of_each_state(ties, truth):
+    game = random_game(85, follower_discount=0.0, horizon=1)
+    certificate = sg.BackwardInduction(sg.BestResponse(ties))(game).certificate
+    values = [truth(*payoffs) for payoffs in zip(game.leader_reward, game.follower_reward, strict=True)]
+    exact = game.initial @ [float(value[0] if ties == "leader" else value) for value in values]
+    assert certificate.upper == pytest.approx(exact, abs=1e-9)
+    assert exact - 2e-6 <= certificate.lower <= exact + 1e-12
 
 
 def test_strong_prescriptions_are_those_of_the_linear_programs():

@@ -64,7 +64,7 @@ class GradientAscent(AbstractSolver[MarkovGame]):
         learning_rate: float = 0.1,
         seed: int = 0,
     ) -> None:
-        self.follower = follower
+        self.follower = boundary.instance("follower", follower, AbstractFollower, "sg.QuantalResponse(1.0)")
         self.announcement = boundary.one_of("announcement", announcement, ANNOUNCEMENTS)  # type: ignore[assignment]
         self.num_starts = boundary.whole_number("num_starts", num_starts, low=1)
         self.num_steps = boundary.whole_number("num_steps", num_steps, low=1)
@@ -83,7 +83,7 @@ class GradientAscent(AbstractSolver[MarkovGame]):
         response = np.asarray(self.follower(game, commitment))
         problem = game.induce(commitment)
         lower, follower_value = float(problem.leader_value(response)), float(problem.value(response))
-        upper, method = upper_bound(self.follower, game)
+        upper, method = upper_bound(self.follower, game, self.announcement)
         spread = float(jnp.max(values) - jnp.min(values))
         agreeing = float(jnp.mean(values >= jnp.max(values) - AGREEMENT * max(spread, abs(lower), 1e-300)))
         certificate = Certificate(

@@ -8,44 +8,49 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 
-from .._types import AnyArray
 from ..calculus.precision import exact
-from ..calculus.simplex import soft_average, soft_maximum
+from ..calculus.simplex import soft_average
 from ..followers.base import AbstractFollower
 from ..followers.quantal_response import QuantalResponse
 from ..games.markov import MarkovGame
-from .tilted import SMALLEST, chords, tilted_maximum
+from .logit_bound import ROUNDING, logit_bound
+from .markov_strategy_bound import strategy_bound
+from .stages import Announcement
 
-
-BISECTIONS = 45
 
 MOST_SWEEPS = 3_000
 """Without a horizon the bound falls from a trivial one sweep by sweep; it is proven wherever it stops."""
 
-ROUNDING = 1e-12
+
+MOST_SEARCHES, MOST_ACTIONS = 200, 4
+"""Up to so many pairs of stage and state, with so few leader's actions, strategies get a bound of their own."""
 
 
 @functools.singledispatch
-def upper_bound(follower: AbstractFollower, game: MarkovGame) -> tuple[float, str]:
-    """No policy or prescription gives the leader more against `follower`; and how that was obtained.
+def upper_bound(follower: AbstractFollower, game: MarkovGame, announcement: Announcement) -> tuple[float, str]:
+    """No policy (or prescription) gives the leader more against `follower`; and how that was obtained.
 
     For any follower: the leader's value if it chose both players' actions.
     """
-    del follower
+    del follower, announcement
     return _bound(game, 0.0, 0.0, False), "the leader choosing both players' actions"
 
 
 @upper_bound.register
-def _(follower: QuantalResponse, game: MarkovGame) -> tuple[float, str]:
-    """The relaxation of `_logit_bound` at every stage, the follower's soft values kept between what they can be."""
-    discount = game.follower_discount if follower.discount is None else follower.discount
+def _(follower: QuantalResponse, game: MarkovGame, announcement: Announcement) -> tuple[float, str]:
+    """The relaxation of `logit_bound` at every stage, the follower's soft values kept between what they can be."""
+    discount = float(game.follower_discount if follower.discount is None else follower.discount)
     rate = float(follower.inverse_temperature)
     if math.isinf(rate):
         return _bound(game, 0.0, 0.0, False), "the leader choosing both players' actions"
-    bound = _bound(game, rate, float(discount), True)
-    return bound, "prescriptions against every response that the follower's possible values allow"
+    relaxed = _bound(game, rate, discount, True)
+    is_small = game.horizon is not None and game.horizon * game.shape[0] <= MOST_SEARCHES
+    if announcement == "strategy" and is_small and game.shape[1] <= MOST_ACTIONS:
+        return min(
+            relaxed, strategy_bound(game, rate, discount)
+        ), "search at every stage, the follower's future relaxed"
+    return relaxed, "prescriptions against every response that the follower's possible values allow"
 
 
 @exact
@@ -86,40 +91,10 @@ def _sweep(stages, transition, start, discounts, inverse_temperature, is_logit):
         payoff, high, low = leader_reward + onwards[0], follower_reward + onwards[1], follower_reward + onwards[2]
         value = jnp.max(payoff, axis=(1, 2))
         if is_logit:
-            value = _logit_bound(payoff, inverse_temperature * high, inverse_temperature * low)
+            value = logit_bound(payoff, inverse_temperature * high, inverse_temperature * low)
         highest = soft_average(jnp.max(high, axis=1), inverse_temperature)
         lowest = soft_average(jnp.min(low, axis=1), inverse_temperature)
         return jnp.stack([value, highest, lowest]), None
 
     values, _ = jax.lax.scan(stage, start, stages, reverse=True)
     return values[0]
-
-
-def _logit_bound(
-    payoff: Float[AnyArray, "s a b"], high: Float[AnyArray, "s a b"], low: Float[AnyArray, "s a b"]
-) -> Float[AnyArray, "s"]:
-    """An upper bound on Σ_b w_b g_b / Σ_b w_b when the leader mixes its actions anew for each b.
-
-    A mixture pays the leader its average g_b of `payoff`, and log w_b may lie anywhere between its averages of `low`
-    and `high`. A level p is an upper bound iff Σ_b max w_b (g_b - p) <= 0, the maximum over mixtures and weights: with
-    the high weight where some action pays more than p, with the low one where none does. Bisection on p, rounding
-    included.
-    """
-    high_edges, low_edges = chords(high, payoff), chords(low, payoff)
-    margin = ROUNDING * (1.0 + jnp.max(jnp.maximum(jnp.abs(high), jnp.abs(low)), axis=(1, 2)))
-
-    def is_bound(level):
-        gain = tilted_maximum(high, payoff, high_edges, level)
-        loss = tilted_maximum(low, payoff, low_edges, level)
-        gains = soft_maximum(jnp.where(gain.positive, gain.log_size, SMALLEST), 1.0)
-        losses = soft_maximum(jnp.where(gain.positive, SMALLEST, loss.log_size), 1.0)
-        return gains + margin < losses
-
-    def halve(_, bracket):
-        below, above = bracket
-        middle = 0.5 * (below + above)
-        proven = is_bound(middle)
-        return jnp.where(proven, below, middle), jnp.where(proven, middle, above)
-
-    bracket = (jnp.min(payoff, axis=(1, 2)), jnp.max(payoff, axis=(1, 2)))
-    return jax.lax.fori_loop(0, BISECTIONS, halve, bracket)[1]

@@ -79,7 +79,7 @@ def _(follower: QuantalResponse, announcement: Announcement, tolerance: float, d
         )
     if announcement == "prescription":
         return functools.partial(_quantal_prescriptions, rate)
-    return functools.partial(_quantal_strategies, rate, tolerance, deadline)
+    return functools.partial(quantal_strategies, rate, tolerance, deadline)
 
 
 @stage_solver.register
@@ -99,7 +99,7 @@ def _quantal_prescriptions(
     return Stage(*(np.asarray(part) for part in (solved.commitment, solved.response, solved.upper)))
 
 
-def _quantal_strategies(
+def quantal_strategies(
     inverse_temperature: float,
     tolerance: float,
     deadline: float,
