@@ -12,7 +12,13 @@ REFRESH = runpy.run_path(str(DOCS / "refresh.py"))
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "```console" in page.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def parameter(page):
+    """The demo takes seconds of computing, and its numbers are tested elsewhere every day."""
+    marks = pytest.mark.slow if "stackelberg demo" in page.read_text(encoding="utf-8") else ()
+    return pytest.param(page, marks=marks, id=page.stem)
+
+
+@pytest.mark.parametrize("page", map(parameter, PAGES))
 def test_a_page_shows_what_its_commands_print(page, monkeypatch):
     monkeypatch.setenv("STACKELBERG_CACHE", "")
     shown = page.read_text(encoding="utf-8")

@@ -106,8 +106,10 @@ def cite(
     method: Annotated[str | None, typer.Argument(help="One of: " + ", ".join(ENTRIES) + ". All when left out.")] = None,
     as_json: options.Json = False,
     out: options.Out = None,
+    json_schema: options.Schema = None,
 ) -> None:
     """Print BibTeX for the package and for the work behind each method."""
+    del json_schema
     from importlib import metadata
 
     from .. import _boundary as boundary

@@ -12,8 +12,10 @@ def demo(
     seed: options.Seed = 0,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    json_schema: options.Schema = None,
 ) -> None:
     """Solve a textbook game, plan for a noisy follower, learn that follower from its play, and draw all three."""
+    del json_schema
     from ..report.tables import Table
     from . import output, pictures, story
 

@@ -14,8 +14,14 @@ from . import options
 PACKAGES = ("stackelberg", "jax", "jaxlib", "numpy", "scipy", "equinox", "matplotlib", "typer")
 
 
-def doctor(as_json: options.Json = False, out: options.Out = None, quiet: options.Quiet = False) -> None:
+def doctor(
+    as_json: options.Json = False,
+    out: options.Out = None,
+    quiet: options.Quiet = False,
+    json_schema: options.Schema = None,
+) -> None:
     """Check this installation: versions, float64, the LP solver, a solved game, the cache folder."""
+    del json_schema
     from ..report.tables import Table
     from .errors import FAILED
     from .output import deliver, progress, show

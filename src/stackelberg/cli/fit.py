@@ -13,7 +13,7 @@ def fit(
     choices: Annotated[str, typer.Argument(help="A log of choices (.csv); `games new choices` starts one.")],
     game: Annotated[str, typer.Option("--game", "-g", help="The game that was played: a file or a catalog name.")],
     model: Annotated[
-        str, typer.Option("--model", "-m", help="quantal, suqr, weights, qre, level-k, trembling, uniform.")
+        str, typer.Option("--model", "-m", help="quantal, suqr, weights, payoffs, qre, level-k, trembling, uniform.")
     ] = "quantal",
     compare: Annotated[bool, typer.Option("--compare", help="Fit every model that the log can inform.")] = False,
     level: Annotated[float, typer.Option(help="Confidence of the intervals.")] = 0.95,
@@ -22,11 +22,13 @@ def fit(
     as_json: options.Json = False,
     out: options.Out = None,
     quiet: options.Quiet = False,
+    json_schema: options.Schema = None,
 ) -> None:  # fmt: skip
     """Fit the follower to CHOICES: estimates with intervals, held-out likelihood, and warnings that matter.
 
     With several models the one that predicts best comes first, and is what --out writes.
     """
+    del json_schema
     from . import fitting, inputs, output
 
     played = inputs.load_game(game)

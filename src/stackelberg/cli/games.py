@@ -14,8 +14,13 @@ app = typer.Typer(no_args_is_help=True, help="List, show, make, check and conver
 
 
 @app.command("list")
-def list_games(as_json: options.Json = False, out: options.Out = None) -> None:
+def list_games(
+    as_json: options.Json = False,
+    out: options.Out = None,
+    json_schema: options.Schema = None,
+) -> None:
     """The catalog: each game with its strong Stackelberg value and its source."""
+    del json_schema
     from ..games.catalog import catalog
     from ..report.tables import Table
     from .output import deliver, show
@@ -29,8 +34,14 @@ def list_games(as_json: options.Json = False, out: options.Out = None) -> None:
 
 
 @app.command("show")
-def show_game(game: options.Game, as_json: options.Json = False, out: options.Out = None) -> None:
+def show_game(
+    game: options.Game,
+    as_json: options.Json = False,
+    out: options.Out = None,
+    json_schema: options.Schema = None,
+) -> None:
     """One game: its payoffs, and where it comes from."""
+    del json_schema
     from ..games.files import game_to_json
     from . import text
     from .inputs import load_game
@@ -81,8 +92,10 @@ def check_game_file(
     game: Annotated[str | None, typer.Option("--game", help="The game that a log of choices is about.")] = None,
     as_json: options.Json = False,
     out: options.Out = None,
+    json_schema: options.Schema = None,
 ) -> None:
     """Read FILE, say what it holds, and name everything that should be looked at."""
+    del json_schema
     from . import templates
     from .output import deliver
 

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+
+def _print_schema(context: Any, wanted: bool | None) -> None:
+    if wanted:
+        parent = context.parent.info_name if context.parent is not None else None
+        name = f"games-{context.info_name}" if parent == "games" else str(context.info_name)
+        sys.stdout.write(resources.files("stackelberg.cli").joinpath("schema", f"{name}.json").read_text("utf-8"))
+        raise typer.Exit
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output and nothing else there.")]
@@ -13,5 +23,10 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars and
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Also write the answer to this file.", dir_okay=False)]
 Folder = Annotated[Path, typer.Option("--out", "-o", help="Folder to write to; made when missing.", file_okay=False)]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw of this command.", min=0)]
-Schema = Annotated[bool, typer.Option("--json-schema", help="Print the JSON schema of this verb's --json, and stop.")]
+Schema = Annotated[
+    bool | None,
+    typer.Option(
+        "--json-schema", is_eager=True, callback=_print_schema, help="Print the JSON schema of --json, and stop."
+    ),
+]
 Game = Annotated[str, typer.Argument(metavar="GAME", help="A game file (.json, .npz, .nfg) or a name of the catalog.")]

@@ -5,11 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import Any
-
-import typer
 
 from ..report.tables import Table
 
@@ -45,17 +42,6 @@ def remark(words: str, quiet: bool) -> None:
     """A sentence for people, to standard error."""
     if not quiet:
         print(words, file=sys.stderr)
-
-
-def print_schema(verb: str) -> None:
-    """Print the JSON schema of a verb's `--json`, and stop."""
-    sys.stdout.write(schema(verb))
-    raise typer.Exit
-
-
-def schema(verb: str) -> str:
-    """The text of the published JSON schema of a verb."""
-    return resources.files("stackelberg.cli").joinpath("schema", f"{verb}.json").read_text(encoding="utf-8")
 
 
 @contextmanager

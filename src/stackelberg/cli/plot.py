@@ -20,8 +20,10 @@ def plot(
     seed: options.Seed = 0,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    json_schema: options.Schema = None,
 ) -> None:  # fmt: skip
     """Draw SOURCE: a PNG, an SVG and the CSV with the numbers behind them."""
+    del json_schema
     from pathlib import Path
 
     from ..report import figures

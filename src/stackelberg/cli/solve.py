@@ -10,7 +10,7 @@ from . import options
 
 
 def solve(
-    game: options.Game = "",
+    game: options.Game,
     response: Annotated[
         str, typer.Option("--response", "-r", help="best, quantal:5, suqr:FILE, or a FILE that `fit` wrote.")
     ] = "best",
@@ -32,16 +32,11 @@ def solve(
     as_json: options.Json = False,
     out: options.Out = None,
     quiet: options.Quiet = False,
-    json_schema: options.Schema = False,
+    json_schema: options.Schema = None,
 ) -> None:  # fmt: skip
     """What the leader of GAME should announce, what that is worth, and how much better anything else could be."""
-    from . import output
-
-    if json_schema:
-        output.print_schema("solve")
-    if not game:
-        raise typer.BadParameter("name a game file, or a game of the catalog (`stackelberg games list`)")
-    from . import inputs, plans, text
+    del json_schema
+    from . import inputs, output, plans, text
 
     if inverse_temperature is not None:
         response = f"quantal:{inverse_temperature:.17g}"

@@ -22,8 +22,10 @@ def stress(
     as_json: options.Json = False,
     out: options.Out = None,
     quiet: options.Quiet = False,
+    json_schema: options.Schema = None,
 ) -> None:
     """The worst value of PLAN over the confidence set of the fitted follower, and under rival behavioural models."""
+    del json_schema
     from . import output, stressing
 
     with output.progress("stressing", quiet=quiet):
