@@ -165,11 +165,20 @@ def bad_texts():
         yield f"{value!r:.20}", value, None
 
 
+def bad_objects(none=False):
+    """Values that are no game, follower, log, model or record."""
+    for value in (3, "text", [], {}, object(), 2.5, b"bytes", int, [[1.0]], None):
+        if not (none and value is None):
+            yield f"{value!r:.20}", value, None
+
+
 # --- the public surface ---------------------------------------------------------------------------------------------
 
 LEADER, FOLLOWER = [[2.0, 4.0, 0.0], [1.0, 3.0, 1.0]], [[1.0, 0.0, 0.5], [0.0, 1.0, 0.5]]
 REWARD = np.arange(8.0).reshape(2, 2, 2)
 MOVES = np.full((2, 2, 2, 2), 0.5)
+PLAIN = sg.NormalFormGame(LEADER, FOLLOWER)
+LOG = sg.Choices.of([0, 1, 2], commitment=[0.5, 0.5], count=[5, 3, 2])
 
 CONSTRUCTORS = {
     "NormalFormGame": (
@@ -302,6 +311,92 @@ CONSTRUCTORS = {
             "seed": lambda: bad_whole_numbers(0),
         },
     ),
+    "QuantalStackelberg": (
+        sg.QuantalStackelberg,
+        {"follower": sg.QuantalResponse(1.0)},
+        {
+            "follower": lambda: bad_objects(),
+            "announcement": lambda: bad_words("strategy"),
+            "tolerance": lambda: bad_numbers(0.0, 1.0),
+            "time_limit": lambda: bad_numbers(0.0, none=True),
+            "memory_limit": lambda: bad_numbers(0.0),
+        },
+    ),
+    "BackwardInduction": (
+        sg.BackwardInduction,
+        {"follower": sg.QuantalResponse(1.0, discount=0.0)},
+        {
+            "follower": lambda: bad_objects(),
+            "announcement": lambda: bad_words("strategy"),
+            "tolerance": lambda: bad_numbers(0.0, 1.0),
+            "time_limit": lambda: bad_numbers(0.0, none=True),
+        },
+    ),
+    "SecurityLP": (sg.SecurityLP, {}, {"ties": lambda: bad_words("adversary")}),
+    "BayesianMILP": (sg.BayesianMILP, {}, {"time_limit": lambda: bad_numbers(0.0, none=True)}),
+    "TypeEnumeration": (sg.TypeEnumeration, {}, {"max_vectors": lambda: bad_whole_numbers(1)}),
+    "CorrelatedLP": (sg.CorrelatedLP, {}, {"memory_limit": lambda: bad_numbers(0.0)}),
+    "solve_batch": (
+        sg.solve_batch,
+        {"leader_payoff": [LEADER], "follower_payoff": [FOLLOWER]},
+        {
+            "leader_payoff": lambda: bad_arrays([LEADER]),
+            "follower_payoff": lambda: bad_arrays([FOLLOWER]),
+            "ties": lambda: bad_words("leader"),
+            "epsilon": lambda: bad_numbers(0.0),
+        },
+    ),
+    "sample_choices": (
+        sg.sample_choices,
+        {"game": PLAIN, "follower": sg.QuantalResponse(1.0), "commitments": [[0.5, 0.5]], "num_plays": 10},
+        {
+            "game": lambda: bad_objects(),
+            "follower": lambda: bad_objects(),
+            "commitments": lambda: bad_distributions([[0.5, 0.5]]),
+            "num_plays": lambda: bad_whole_numbers(1),
+            "seed": lambda: bad_whole_numbers(0),
+        },
+    ),
+    "fit_response": (
+        sg.fit_response,
+        {"choices": LOG, "game": PLAIN},
+        {
+            "choices": lambda: bad_objects(),
+            "game": lambda: bad_objects(),
+            "model": lambda: bad_objects(none=True),
+            "level": lambda: bad_numbers(0.5, 1.0),
+            "folds": lambda: bad_whole_numbers(0),
+            "seed": lambda: bad_whole_numbers(0),
+        },
+    ),
+    "landscape": (
+        sg.landscape,
+        {"game": PLAIN, "follower": sg.QuantalResponse(1.0)},
+        {"game": lambda: bad_objects(), "follower": lambda: bad_objects()},
+    ),
+    "demand": (
+        sg.demand,
+        {"game": sg.day_tariff(2), "before": 10.0, "after": [10.0, 20.0], "follower": sg.QuantalResponse(1.0)},
+        {
+            "game": lambda: bad_objects(),
+            "after": lambda: bad_arrays([10.0, 20.0]),
+            "before": lambda: bad_arrays([10.0, 20.0]),
+            "follower": lambda: bad_objects(),
+        },
+    ),
+    "coverage_map": (
+        sg.coverage_map,
+        {"game": sg.patrol_park(2, 2, 1), "coverage": [0.25] * 4, "follower": sg.SUQR([-5.0, 0.5, 0.2, -0.1])},
+        {
+            "game": lambda: bad_objects(),
+            "coverage": lambda: bad_arrays([0.25] * 4),
+            "follower": lambda: bad_objects(),
+            "grid": lambda: bad_objects(none=True),
+        },
+    ),
+    "plot": (sg.plot, {}, {"record": lambda: bad_objects()}),
+    "follower_from_json": (sg.follower_from_json, {}, {"data": lambda: bad_objects()}),
+    "game_from_json": (sg.game_from_json, {}, {"data": lambda: bad_objects()}),
     "random_game": (
         sg.random_game,
         {"num_leader_actions": 2, "num_follower_actions": 2},

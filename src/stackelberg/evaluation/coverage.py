@@ -21,6 +21,8 @@ def coverage_map(
 
     `grid` is a square when left out. Raises `InputError` when it does not have one cell for each target.
     """
+    game = boundary.instance("game", game, SecurityGame, "sg.patrol_park()")
+    follower = boundary.instance("follower", follower, AbstractFollower, "sg.QuantalResponse(1.0)")
     commitment = game.check_commitment(coverage)
     side = math.isqrt(game.num_targets)
     rows, columns = (side, side) if grid is None else boundary.whole_numbers("grid", grid, axes=(2,), low=1).tolist()

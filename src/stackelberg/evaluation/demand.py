@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _boundary as boundary
 from .._record import Record
 from ..followers.base import AbstractFollower
 from ..games.domains.tariff import TariffGame
@@ -16,9 +17,9 @@ def demand(game: TariffGame, before: Any, after: Any, follower: AbstractFollower
 
     Both are prices `(k,)` or one price for all periods. Raises `InputError` when a price is out of the game's range.
     """
-    prices = [
-        game.check_commitment(np.broadcast_to(np.asarray(tariff), game.appeal.shape)) for tariff in (before, after)
-    ]
+    game = boundary.instance("game", game, TariffGame, "sg.day_tariff()")
+    follower = boundary.instance("follower", follower, AbstractFollower, "sg.QuantalResponse(1.0)")
+    prices = [_prices(game, name, tariff) for name, tariff in (("before", before), ("after", after))]
     responses = [follower(game, price) for price in prices]
     profits = [float(game.leader_value(*pair)) for pair in zip(prices, responses, strict=True)]
     return Record(
@@ -36,3 +37,10 @@ def demand(game: TariffGame, before: Any, after: Any, follower: AbstractFollower
             "title": f"Profit per household: {profits[0]:.4g} before, {profits[1]:.4g} after",
         },
     )
+
+
+def _prices(game: TariffGame, field: str, tariff: Any) -> np.ndarray:
+    numbers = boundary.real_array(field, tariff, low=game.low, high=game.high)
+    if numbers.ndim == 0:
+        return np.full(game.appeal.shape, numbers)
+    return boundary.real_array(field, numbers, axes=game.appeal.shape)

@@ -28,6 +28,8 @@ def landscape(game: NormalFormGame, follower: AbstractFollower, points: Any = No
     follower's action, from 0), `response` `(n, b)` of `follower`, and what each answer pays both players,
     `leader_payoff` and `follower_payoff` `(n, b)`.
     """
+    game = boundary.instance("game", game, NormalFormGame, "sg.NormalFormGame(leader_payoff, follower_payoff)")
+    follower = boundary.instance("follower", follower, AbstractFollower, "sg.QuantalResponse(1.0)")
     num_actions, _ = game.shape
     if num_actions not in (2, 3):
         raise InputError(

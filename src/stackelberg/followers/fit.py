@@ -34,9 +34,14 @@ def fit_response(
 
     Raises `InputError` when the log does not belong to the game, or cannot inform the model.
     """
+    choices = boundary.instance("choices", choices, Choices, "sg.read_choices(path, game)")
+    game = boundary.instance("game", game, AbstractGame, "sg.NormalFormGame(leader_payoff, follower_payoff)")
     level = boundary.real_number("level", level, low=0.5, high=1.0 - 1e-9)
     folds = boundary.whole_number("folds", folds, low=0, high=1000)
-    model = QuantalModel() if model is None else model
+    seed = boundary.whole_number("seed", seed)
+    model = boundary.instance(
+        "model", QuantalModel() if model is None else model, AbstractResponseModel, "sg.QuantalModel()"
+    )
     table = choices.check(game).table(game)
     likelihood = model.likelihood(game, table)
     counts = table.cells

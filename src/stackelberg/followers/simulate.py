@@ -21,22 +21,31 @@ def sample_choices(
     Types of a Bayesian game are drawn from its prior. The draws are NumPy's Philox from `seed`. What is returned is
     generated, not observed: say so wherever it is shown.
     """
+    game = boundary.instance("game", game, AbstractGame, "sg.NormalFormGame(leader_payoff, follower_payoff)")
+    follower = boundary.instance("follower", follower, AbstractFollower, "sg.QuantalResponse(1.0)")
     plays = boundary.whole_number("num_plays", num_plays, low=1)
     generator = np.random.Generator(np.random.Philox(boundary.whole_number("seed", seed)))
-    announced = np.stack([np.asarray(game.check_commitment(row)) for row in np.asarray(commitments)])
+    announced = np.stack(
+        [np.asarray(game.check_commitment(row)) for row in boundary.real_array("commitments", commitments)]
+    )
     responses = np.stack([_joint(game, follower, row) for row in announced])  # (c, t, b), summing to 1 over types
     counts = generator.multinomial(plays, responses.reshape(len(responses), -1)).reshape(responses.shape)
     period, kind, action = np.nonzero(counts)
-    if not len(period):
-        raise InputError(
-            boundary.EMPTY,
-            "commitments",
-            found="there is no commitment",
-            allowed="at least one is needed",
-            remedy="Give one row for each commitment that is announced.",
-        )
     seen = counts[period, kind, action]
     return Choices.of(action, commitment=announced[period], count=seen, period=period, type=kind)
+
+
+def _rows(commitments: Any) -> np.ndarray:
+    announced = boundary.real_array("commitments", commitments)
+    if announced.ndim < 2 or announced.size == 0:
+        raise InputError(
+            boundary.SHAPE,
+            "commitments",
+            found=f"its shape is {announced.shape}",
+            allowed="at least one commitment is needed, each a row",
+            remedy="Give one row for each commitment that is announced, such as [[0.5, 0.5]].",
+        )
+    return announced
 
 
 def _joint(game: AbstractGame, follower: AbstractFollower, commitment: np.ndarray) -> np.ndarray:

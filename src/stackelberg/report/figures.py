@@ -34,6 +34,7 @@ def plot(record: Record, path: str | Path | None = None, kind: str | None = None
     `kind` is how to draw it, the record's own kind when left out; the ending of `path` is ignored. Returns the
     Matplotlib figure. Raises `InputError` on a kind that is not known and `FileError` where nothing can be written.
     """
+    record = boundary.instance("record", record, Record, "sg.landscape(game, follower)")
     draw = KINDS[boundary.one_of("kind", record.kind if kind is None else kind, KINDS)]
     with style.drawing():
         figure = draw(record)

@@ -58,7 +58,7 @@ class BackwardInduction(AbstractSolver[MarkovGame]):
         tolerance: float = 1e-6,
         time_limit: float | None = None,
     ) -> None:
-        self.follower = follower
+        self.follower = boundary.instance("follower", follower, AbstractFollower, "sg.QuantalResponse(1.0)")
         self.announcement = boundary.one_of("announcement", announcement, ANNOUNCEMENTS)  # type: ignore[assignment]
         self.tolerance = boundary.real_number("tolerance", tolerance, low=0.0, high=1.0)
         self.time_limit = None if time_limit is None else boundary.real_number("time_limit", time_limit, low=0.0)

@@ -66,7 +66,7 @@ class QuantalStackelberg(AbstractSolver[AbstractGame]):
         time_limit: Any = None,
         memory_limit: Any = 2**32,
     ) -> None:
-        self.follower = follower
+        self.follower = boundary.instance("follower", follower, AbstractFollower, "sg.QuantalResponse(1.0)")
         self.announcement = boundary.one_of("announcement", announcement, ("strategy", "prescription"))  # type: ignore[assignment]
         self.tolerance = boundary.real_number("tolerance", tolerance, low=0.0, high=1.0, low_open=True)
         limit = None if time_limit is None else boundary.real_number("time_limit", time_limit, low=0.0)
