@@ -14,7 +14,16 @@ from jaxtyping import Bool, Float, Int
 
 from ..calculus.simplex import choice_on_host
 from .fit_likelihood import AbstractLikelihood, Estimates, log_likelihood, profile_interval
-from .logit_newton import NewtonResult, derivatives, free_sides, is_separated, logit_likelihood, newton, well_posed
+from .logit_newton import (
+    NewtonResult,
+    derivatives,
+    free_sides,
+    is_separated,
+    logit_likelihood,
+    newton,
+    separated_along_a_line,
+    well_posed,
+)
 
 
 SUSPICIOUS_LOGIT = 12.0  # a finite maximum rarely needs odds above e^12; beyond, the linear program decides
@@ -48,7 +57,7 @@ class LogitLikelihood(AbstractLikelihood):
         basis = _identified_directions(centred, table)
         reduced = centred @ basis
         best = newton(reduced, table, np.zeros((len(table), basis.shape[1])))
-        separated = self._separated(reduced, table, best)
+        separated = self._separated(reduced, table, best, basis)
         values = best.parameters.copy()
         for row in np.flatnonzero(separated):
             values[row] = _regularised(reduced, table[row], best.log_likelihood[row])
@@ -69,15 +78,22 @@ class LogitLikelihood(AbstractLikelihood):
         )
 
     def _separated(
-        self, reduced: Float[np.ndarray, "c b k"], table: Float[np.ndarray, "r c b"], best: NewtonResult
+        self,
+        reduced: Float[np.ndarray, "c b k"],
+        table: Float[np.ndarray, "r c b"],
+        best: NewtonResult,
+        basis: Float[np.ndarray, "d k"],
     ) -> Bool[np.ndarray, "r"]:
+        if reduced.shape[-1] == 1:
+            rises, falls = separated_along_a_line(reduced[..., 0], table)
+            if not self.nonnegative:
+                return rises | falls
+            return rises if basis[0, 0] > 0 else falls  # beyond 0 the other way the estimate is 0
         spread = np.ptp(np.einsum("cbk,rk->rcb", reduced, best.parameters), axis=-1)
         suspicious = (np.max(spread, axis=-1, initial=0.0) > SUSPICIOUS_LOGIT) | ~best.converged
         separated = np.zeros(len(table), bool)
         for row in np.flatnonzero(suspicious):
             separated[row] = is_separated(reduced, table[row])
-            if self.nonnegative and best.parameters[row, 0] < 0:
-                separated[row] = False  # the supremum lies at -∞, outside of the range: the estimate is 0
         return separated
 
     def _intervals(

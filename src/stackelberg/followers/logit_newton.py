@@ -61,6 +61,20 @@ def is_separated(features: Float[np.ndarray, "c b k"], counts: Float[np.ndarray,
     return bool(len(rows)) and _farthest(rows, rows.sum(axis=0)) > 1e-6
 
 
+def separated_along_a_line(
+    feature: Float[np.ndarray, "c b"], counts: Float[np.ndarray, "r c b"]
+) -> tuple[Bool[np.ndarray, "r"], Bool[np.ndarray, "r"]]:
+    """For one feature, exactly: whether every choice made has the largest value in its context, or the smallest.
+
+    Then the likelihood rises for ever as the parameter goes to +∞, or to -∞.
+    """
+    slack = 1e-12 * np.ptp(feature)
+    below = feature < feature.max(axis=-1, keepdims=True) - slack
+    above = feature > feature.min(axis=-1, keepdims=True) + slack
+    seen = counts > 0
+    return ~(seen & below).any(axis=(-2, -1)), ~(seen & above).any(axis=(-2, -1))
+
+
 def free_sides(
     features: Float[np.ndarray, "c b k"], counts: Float[np.ndarray, "c b"], row: Float[np.ndarray, "k"]
 ) -> tuple[bool, bool]:
@@ -114,14 +128,15 @@ def derivatives(
     expected = plays[..., None] * p
     flat = features.reshape(contexts * actions, k)
     gradient = (counts - expected).reshape(len(theta), -1) @ flat
-    mean = np.einsum("rcb,cbk->rck", p, features)
+    mean = np.matmul(np.swapaxes(p, 0, 1), features).swapaxes(0, 1)
     if len(theta) == 1:  # one log with many contexts: a single matrix product, no array of size r c b k
         second = (flat * expected.reshape(-1, 1)).T @ flat
         hessian = (second - (mean[0] * plays[0][:, None]).T @ mean[0])[None]
     else:
         products = np.einsum("cbk,cbl->cbkl", features, features).reshape(contexts * actions, k * k)
         second = (expected.reshape(len(theta), -1) @ products).reshape(len(theta), k, k)
-        hessian = second - np.einsum("rc,rck,rcl->rkl", plays, mean, mean)
+        weighted = mean * plays[..., None]
+        hessian = second - np.matmul(np.swapaxes(weighted, 1, 2), mean)
     return gradient, hessian
 
 
