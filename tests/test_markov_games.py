@@ -200,8 +200,7 @@ def central_difference(function, at: np.ndarray, direction: np.ndarray, step: fl
     return (float(function(at + step * direction)) - float(function(at - step * direction))) / (2.0 * step)
 
 
-@pytest.mark.parametrize("prescription", [False, True])
-@pytest.mark.parametrize("stages", [True, False])
+@pytest.mark.parametrize(("stages", "prescription"), [(True, True), (False, False)])
 def test_derivatives_in_the_policy_are_those_of_differences(stages, prescription):
     game, policy = random_game(8, stages), random_policy(8, stages, prescription)
     follower = sg.QuantalResponse(3.0)
@@ -216,8 +215,7 @@ def test_derivatives_in_the_policy_are_those_of_differences(stages, prescription
     assert np.sum(slope * direction) == pytest.approx(central_difference(paid, policy, direction), rel=1e-6)
 
 
-@pytest.mark.parametrize("prescription", [False, True])
-@pytest.mark.parametrize("changing", [False, True])
+@pytest.mark.parametrize(("changing", "prescription"), [(False, False), (True, True)])
 def test_the_fast_pass_and_its_derivative_are_those_of_the_seam(changing, prescription):
     game, policy = random_game(9), random_policy(9, prescription=prescription)
     laws = game.transition if changing else game.transition[0]

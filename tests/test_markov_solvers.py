@@ -192,6 +192,19 @@ def test_no_sampled_policy_beats_backward_induction_against_a_best_response():
     assert solution.certificate.follower_regret <= 1e-12
 
 
+@pytest.mark.parametrize("scale", [1e-9, 1e9])
+def test_scaled_rewards_of_the_leader_scale_its_value(scale):
+    game = random_game(87, follower_discount=0.0)
+    scaled = random_game(87, follower_discount=0.0, leader_reward=scale * game.leader_reward)
+    for solver in (
+        sg.BackwardInduction(HUMAN, "prescription"),
+        sg.GradientAscent(HUMAN, "prescription", num_starts=16),
+    ):
+        one, other = solver(game).certificate, solver(scaled).certificate
+        assert other.lower == pytest.approx(scale * one.lower, rel=1e-6)
+        assert other.upper == pytest.approx(scale * one.upper, rel=1e-6)
+
+
 def test_no_time_leaves_bounds_that_hold():
     game = random_game(90, follower_discount=0.0)
     hurried = sg.BackwardInduction(HUMAN, time_limit=0.0)(game).certificate
