@@ -43,14 +43,14 @@ def likelihood_of(features):
 
 @pytest.mark.parametrize(("seed", "truth", "plays"), [(0, 0.5, 30), (1, 1.5, 30), (2, 3.0, 60), (3, 1.0, 300)])
 def test_intervals_of_the_inverse_temperature_hold_the_truth(seed, truth, plays):
-    """At a true coverage of 95% a false alarm in 1 of 800,000 seeds (4.7 standard deviations of the binomial)."""
+    """At a true coverage of 95% a false alarm in 1 of 280,000 seeds (binomial)."""
     features, counts, widths = experiment(seed, truth, plays)
     found = likelihood_of(features).estimate(counts)
     assert is_calibrated(found.intervals, np.atleast_1d(truth), widths)
 
 
 def test_intervals_of_two_weights_hold_the_truth():
-    """Two parameters: a false alarm in 1 of 400,000 seeds."""
+    """Two parameters: a false alarm in 1 of 140,000 seeds."""
     truth = np.array([1.0, -0.7])
     features, counts, widths = experiment(4, truth, 40)
     found = likelihood_of(features).estimate(counts)
@@ -104,7 +104,7 @@ def fisher_scale(features):
 
 @pytest.mark.parametrize(("replications", "least"), [(60, 0.8), pytest.param(2_000, 0.927, marks=pytest.mark.slow)])
 def test_intervals_of_the_quantal_response_equilibrium_hold_the_truth(replications, least):
-    """A false alarm in 1 of 70,000 seeds with 60 replications, in 1 of 800,000 with 2,000."""
+    """At a true coverage of 95% a false alarm in 1 of 140,000 seeds with 60 replications, of 280,000 with 2,000."""
     truth, plays = 1.8456, 128
     branch = trace_branch(np.array([[1.1141, 0.0], [0.0, 0.2785]]), np.array([[0.0, 1.1141], [1.1141, 0.0]]))
     likelihood = EquilibriumLikelihood(branch)
