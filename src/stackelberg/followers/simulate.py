@@ -25,9 +25,7 @@ def sample_choices(
     follower = boundary.instance("follower", follower, AbstractFollower, "sg.QuantalResponse(1.0)")
     plays = boundary.whole_number("num_plays", num_plays, low=1)
     generator = np.random.Generator(np.random.Philox(boundary.whole_number("seed", seed)))
-    announced = np.stack(
-        [np.asarray(game.check_commitment(row)) for row in boundary.real_array("commitments", commitments)]
-    )
+    announced = np.stack([np.asarray(game.check_commitment(row)) for row in _rows(commitments)])
     responses = np.stack([_joint(game, follower, row) for row in announced])  # (c, t, b), summing to 1 over types
     counts = generator.multinomial(plays, responses.reshape(len(responses), -1)).reshape(responses.shape)
     period, kind, action = np.nonzero(counts)
