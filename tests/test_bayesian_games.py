@@ -128,6 +128,12 @@ def test_an_enumeration_too_large_is_refused_with_its_size():
         sg.TypeEnumeration(max_vectors=3)(random_game(0, (4, 3, 3), integers=True))
 
 
+def test_a_program_too_large_is_refused_with_its_size():
+    game = sg.BayesianGame(np.zeros((2, 600)), np.zeros((200, 2, 600)), np.full(200, 1 / 200))
+    with pytest.raises(sg.MemoryBudgetError, match=r"program would have .* GB"):
+        sg.BayesianMILP()(game)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

@@ -205,6 +205,11 @@ def test_scaled_rewards_of_the_leader_scale_its_value(scale):
         assert other.upper == pytest.approx(scale * one.upper, rel=1e-6)
 
 
+def test_more_starts_than_fit_are_refused_with_their_size():
+    with pytest.raises(sg.MemoryBudgetError, match=r"num_starts.*GB are allowed"):
+        sg.GradientAscent(HUMAN, num_starts=10**8)(random_game(0, follower_discount=0.9))
+
+
 def test_no_time_leaves_bounds_that_hold():
     game = random_game(90, follower_discount=0.0)
     hurried = sg.BackwardInduction(HUMAN, time_limit=0.0)(game).certificate

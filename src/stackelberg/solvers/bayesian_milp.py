@@ -10,6 +10,7 @@ from scipy import sparse
 from scipy.optimize import Bounds, OptimizeResult, linprog, milp
 
 from .. import _boundary as boundary
+from .._errors import MemoryBudgetError
 from .._record import Certificate, Estimate, Solution
 from ..calculus.precision import exact
 from ..games.bayesian import BayesianGame
@@ -19,6 +20,8 @@ from .rescale import precision_notes, rescale
 
 ALLOWANCE = 1e-6
 """Added to the program's dual bound, in units of the leader's payoff range: HiGHS's feasibility tolerance."""
+
+MEMORY_LIMIT = 8e9
 
 OBJECTIVE_SCALE = 1024.0
 """HiGHS stops at an absolute gap of 1e-6, which SciPy cannot change; a larger objective makes it a smaller gap."""
@@ -50,6 +53,7 @@ class BayesianMILP(AbstractSolver[BayesianGame]):
         """A commitment that no other beats, or the best one found within `time_limit`."""
         started = time.perf_counter()
         num_types, num_rows, num_columns = game.shape
+        _check_memory(num_types * num_rows * num_columns * (num_columns + 8))
         leader = rescale(np.reshape(game.leader_payoff, (1, num_types * num_rows, num_columns)))
         follower = rescale(np.asarray(game.follower_payoff))
         weighted = np.asarray(game.prior)[:, None, None] * leader.scaled.reshape(game.shape)
@@ -84,6 +88,17 @@ class BayesianMILP(AbstractSolver[BayesianGame]):
             certificate,
             "BayesianMILP",
             statistics,
+        )
+
+
+def _check_memory(num_entries: int) -> None:
+    """Refuse a program whose constraint matrix would not fit, before it is built (about 80 bytes an entry)."""
+    needed = 80.0 * num_entries
+    if needed > MEMORY_LIMIT:
+        raise MemoryBudgetError(
+            f"{MemoryBudgetError.code} game: its mixed-integer program would have {num_entries:.3g} entries and take"
+            f" about {needed / 1e9:.3g} GB; at most {MEMORY_LIMIT / 1e9:.3g} GB are allowed. Leave out dominated actions "
+            "or merge types."
         )
 
 

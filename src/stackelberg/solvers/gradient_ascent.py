@@ -13,6 +13,7 @@ import optax
 from jaxtyping import Float
 
 from .. import _boundary as boundary
+from .._errors import MemoryBudgetError
 from .._record import Certificate, Estimate, Solution
 from .._types import AnyArray
 from ..calculus.precision import exact
@@ -25,6 +26,8 @@ from .base import AbstractSolver
 from .markov_bounds import upper_bound
 from .stages import ANNOUNCEMENTS, Announcement
 
+
+MEMORY_LIMIT = 8e9
 
 AGREEMENT = 1e-3
 """Starts that end within this fraction of the range found count as agreeing with the best one."""
@@ -75,6 +78,7 @@ class GradientAscent(AbstractSolver[MarkovGame]):
     def __call__(self, game: MarkovGame) -> Solution:
         """The best policy that any start reached, with the bound that is proven."""
         started = time.perf_counter()
+        self._check_memory(game)
         starts = jnp.asarray(self._starts(game))
         traced, follower = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype=float), (game, self.follower))
         policies, values = _climb(traced, follower, starts, self.num_steps, jnp.asarray(self.learning_rate))
@@ -108,6 +112,18 @@ class GradientAscent(AbstractSolver[MarkovGame]):
             "GradientAscent",
             statistics,
         )
+
+    def _check_memory(self, game: MarkovGame) -> None:
+        """Refuse before anything is allocated: each start keeps both players' values per stage and pair of actions."""
+        num_states, num_rows, num_columns = game.shape
+        stages = num_states if game.horizon is None else game.horizon
+        needed = 8.0 * self.num_starts * num_states * num_columns * (4 * stages * num_rows + 2 * num_states)
+        if needed > MEMORY_LIMIT:
+            raise MemoryBudgetError(
+                f"{MemoryBudgetError.code} num_starts: {self.num_starts} starts on {stages} stages (or states), "
+                f"{num_states} states and {num_rows}×{num_columns} actions would take about {needed / 1e9:.3g} GB; at "
+                f"most {MEMORY_LIMIT / 1e9:.3g} GB are allowed. Use fewer starts."
+            )
 
     def _starts(self, game: MarkovGame) -> Float[np.ndarray, "n ..."]:
         """Logits of the starting policies: uniform, then from gentle to nearly pure ones."""
