@@ -256,3 +256,26 @@ def test_templates_survive_a_round_trip(tmp_path):
         assert sg.game_to_json(sg.read_game(tmp_path / "game.json")) == sg.game_to_json(sg.game_template(kind))
         assert sg.game_to_json(sg.read_game(tmp_path / "game.npz")) == sg.game_to_json(sg.game_template(kind))
         assert sg.check_game(tmp_path / "game.json").kind == kind
+
+
+def test_entries_are_counted_before_they_are_allocated(tmp_path, monkeypatch):
+    from stackelberg import _json
+
+    monkeypatch.setattr(_json, "ENTRY_LIMIT", 1000)
+    (tmp_path / "game.json").write_text("[" + "0," * 2000 + "0]")
+    with pytest.raises(sg.FileError, match=r"E-FILE-012 .*2,000 entries.*at most 1,000.*\.npz"):
+        sg.read_game(tmp_path / "game.json")
+    (tmp_path / "game.json").write_text('{"a": "' + "0," * 2000 + '"}')
+    with pytest.raises(sg.InputError, match="E-FILE-010"):  # commas inside of text are no entries
+        sg.read_game(tmp_path / "game.json")
+
+
+def test_followers_and_games_survive_the_codec_and_wrong_keys_are_named():
+    follower = sg.Mixture([sg.QuantalResponse(np.inf), sg.BestResponse("adversary")], [0.25, 0.75])
+    again = sg.follower_from_json(sg.follower_to_json(follower))
+    assert sg.follower_to_json(again) == sg.follower_to_json(follower)
+    assert again.followers[0].inverse_temperature == np.inf
+    with pytest.raises(sg.InputError, match=r"follower\.inverse_temperatur: .*Did you mean 'inverse_temperature'"):
+        sg.follower_from_json({"kind": "quantal-response", "inverse_temperatur": 1.0})
+    with pytest.raises(sg.InputError, match=r"E-CODEC-003 follower\.inverse_temperature: it is missing"):
+        sg.follower_from_json({"kind": "quantal-response"})

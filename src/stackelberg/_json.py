@@ -13,10 +13,11 @@ from ._disk import place_in, printable
 from ._errors import FileError, NonFiniteError
 
 
-SYNTAX, DOUBLED, NESTED = "E-FILE-006", "E-FILE-007", "E-FILE-008"
+SYNTAX, DOUBLED, NESTED, MANY = "E-FILE-006", "E-FILE-007", "E-FILE-008", "E-FILE-012"
 NOT_FINITE = "E-INPUT-001"
 
 DEPTH_LIMIT = 64
+ENTRY_LIMIT = 20_000_000
 
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},:]|[^\s"\[\]{},:]+', re.DOTALL)
@@ -33,7 +34,7 @@ class _Constant(ValueError):
 
 def parse_json(text: str, shown: str) -> Any:
     """The value that `text` writes. `shown` names the file in messages."""
-    _check_depth(text, shown)
+    _check_size(text, shown)
     try:
         return json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_refuse_constant)
     except _Doubled as problem:
@@ -79,13 +80,21 @@ def _refuse_constant(name: str) -> Any:
     raise _Constant(name)
 
 
-def _check_depth(text: str, shown: str) -> None:
-    # Brackets are counted outside of strings, in NumPy: a hostile file must not recurse before it is measured.
+def _check_size(text: str, shown: str) -> None:
+    # Brackets and commas are counted outside of strings, in NumPy, before anything recurses or is allocated.
     marks = np.frombuffer(_STRING.sub("", text).encode("utf-8", "replace"), dtype=np.uint8)
     steps = np.isin(marks, np.frombuffer(b"[{", np.uint8)).astype(np.int8)
     steps -= np.isin(marks, np.frombuffer(b"]}", np.uint8)).astype(np.int8)
     if steps.size and int(np.cumsum(steps, dtype=np.int64).max()) > DEPTH_LIMIT:
         raise _too_deep(shown)
+    entries = int(np.count_nonzero(marks == ord(",")))
+    if entries > ENTRY_LIMIT:
+        raise FileError(
+            MANY,
+            shown,
+            found=f"it has {entries:,} entries, and at most {ENTRY_LIMIT:,} are read",
+            remedy="Store games of that size as .npz",
+        )
 
 
 def _too_deep(shown: str) -> FileError:

@@ -200,7 +200,8 @@ def _check_count(cells: int, shown: str, characters: int) -> None:
 
 
 def _payoffs(reader: _Reader, cells: int) -> np.ndarray:
-    words = reader.text[reader.start :].split()
+    # Split no further than needed: what is left over stays in one last word, which is no number.
+    words = reader.text[reader.start :].split(maxsplit=2 * cells)
     values = [reader.value(word) for word in words]
     if len(values) == 2 * cells and None not in values:  # the usual case, without a place for each token
         reader.index = len(reader.text)
