@@ -1,7 +1,7 @@
 """The quantal optimum of random games: strategies against SciPy's SLSQP from 8 starts, prescriptions, certified search.
 
-Payoffs are uniform, the inverse temperature is 5. The peer has the exact gradient; it solves a sample of the same games,
-and the note says by how much its best value exceeds ours at most (below 0: never). Run with one thread.
+Payoffs are uniform, the inverse temperature is 5. The peer has the exact gradient and solves a sample of the same
+games; the note says by how much its best value exceeds ours at most (below 0: never). Run with one thread.
 """
 
 from __future__ import annotations
