@@ -18,7 +18,7 @@ def parameter(page):
     return pytest.param(page, marks=marks, id=page.stem)
 
 
-@pytest.mark.parametrize("page", map(parameter, PAGES))
+@pytest.mark.parametrize("page", [parameter(page) for page in PAGES])
 def test_a_page_shows_what_its_commands_print(page, monkeypatch):
     monkeypatch.setenv("STACKELBERG_CACHE", "")
     shown = page.read_text(encoding="utf-8")
