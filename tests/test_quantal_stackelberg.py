@@ -5,9 +5,9 @@ import time
 import jax
 import numpy as np
 import pytest
-from oracles import lipschitz_grid
 
 import stackelberg as sg
+from oracles import lipschitz_grid
 from stackelberg.solvers import quantal_cells
 
 
@@ -180,8 +180,8 @@ def test_a_time_limit_gives_the_best_answer_so_far_with_a_valid_gap():
     assert hurried.certificate.status == "bounded"
     assert any("time limit" in note for note in hurried.certificate.notes)
     assert hurried.certificate.gap > 0.0
-    sampled = gain_over(hurried.certificate.upper, *(np.asarray(p)[None] for p in (game.leader_payoff, game.follower_payoff)),
-                        np.array([60.0]), 10_000, seed=4)  # fmt: skip
+    payoffs = (np.asarray(payoff)[None] for payoff in (game.leader_payoff, game.follower_payoff))
+    sampled = gain_over(hurried.certificate.upper, *payoffs, np.array([60.0]), 10_000, seed=4)
     assert np.max(sampled) <= 0.0
 
 
@@ -228,5 +228,5 @@ def test_a_markov_game_needs_a_method_and_the_error_names_two():
         initial=[1.0],
         horizon=2,
     )
-    with pytest.raises(sg.InputError, match="BackwardInduction.*GradientAscent"):
+    with pytest.raises(sg.InputError, match=r"BackwardInduction.*GradientAscent"):
         sg.solve(game)

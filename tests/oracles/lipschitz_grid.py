@@ -1,4 +1,4 @@
-"""The quantal optimum by brute force: a grid over the leader's simplex, with an interval that follows from a Lipschitz bound.
+"""The quantal optimum by brute force: a grid over the leader's simplex, and an interval by a Lipschitz bound.
 
 NumPy only, all games of a batch at once; shares no code with the package.
 

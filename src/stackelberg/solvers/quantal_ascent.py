@@ -18,10 +18,10 @@ from .._types import AnyArray
 from ..calculus.simplex import quantal_choice, weight
 
 
-NUM_STARTS = 8
-NUM_STEPS = 40
+NUM_STARTS = 16
+NUM_STEPS = 24
 NUM_POLISHED = 2
-NUM_NEWTON = 12
+NUM_NEWTON = 8
 SUPPORT = 1e-9
 CANDIDATES = 24
 
@@ -132,7 +132,9 @@ def _climb(stage: _Stage, commitment: Float[AnyArray, "s a"]) -> tuple[Float[Any
             jnp.where(gains, 1.6, 0.4) * length,
         ), None
 
-    (commitment, value, _, _), _ = jax.lax.scan(step, (commitment, value, gradient, length), length=NUM_STEPS)
+    (commitment, value, _, _), _ = jax.lax.scan(
+        step, (commitment, value, gradient, length), length=NUM_STEPS + commitment.shape[-1] // 2
+    )
     return commitment, value
 
 
@@ -148,7 +150,7 @@ def _polish(stage: _Stage, commitment: Float[AnyArray, "a"]) -> tuple[Float[AnyA
     return commitment, worth(stage, commitment[None])[0][0]
 
 
-DAMPINGS = (0.0, 1e-3, 1e-1, 1e1)
+DAMPINGS = (0.0, 1e-2, 1.0)
 LENGTHS = (1.0, 0.3)
 
 

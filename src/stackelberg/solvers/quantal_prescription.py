@@ -27,8 +27,9 @@ from .tilted import Chords, Tilted, chords, tilted_maximum
 
 MAX_STEPS = 100
 SETTLED = 1e-14
+PATIENCE = 9
 ROUNDING = 32 * np.finfo(np.float64).eps
-LADDER = (4.0, 64.0, 1024.0, 16384.0, 2.0**20)
+LADDER = (4.0, 1024.0, 2.0**20)
 NEGLECTED = 1e-10
 
 
@@ -92,7 +93,7 @@ def _climb(logit: Float[AnyArray, "*n a b"], payoff: Float[AnyArray, "*n a b"], 
         gain = value - carry.value
         highest = jnp.maximum(carry.value, value)
         # Far from the optimum, and at large inverse temperatures, the ratio creeps: then the middle is tried instead.
-        creeps = (gain < 0.2 * (ceiling - highest)) & (carry.steps % 2 == 1)
+        creeps = (gain < 0.2 * (ceiling - highest)) & (carry.steps % 2 == 1) & (carry.steps >= PATIENCE)
         # A hair above the ratio: an action that dominates the sum and pays exactly the trial value would, by the last
         # bit of its payoff, stay the maximiser for ever.
         trial = jnp.where(creeps, 0.5 * (highest + ceiling), highest + SETTLED)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -21,8 +22,6 @@ from ..calculus.simplex import logarithm
 
 
 SMALLEST = -np.finfo(np.float64).max  # stands for log 0 among the candidates; -∞ means "not a candidate"
-
-NOISE = 4 * np.finfo(np.float64).eps
 
 
 class Chords(NamedTuple):
@@ -56,17 +55,25 @@ class Tilted(NamedTuple):
 def chords(logit: Float[AnyArray, "*n a b"], payoff: Float[AnyArray, "*n a b"]) -> Chords:
     """The candidates for falling edges of the upper envelope of each follower's action."""
     logit, payoff = jnp.asarray(logit), jnp.asarray(payoff)
-    run = logit[..., None, :, :] - logit[..., :, None, :]
-    rise = payoff[..., None, :, :] - payoff[..., :, None, :]
-    # Fused with what computes them, equal logits may differ here by a rounding; a point that is right by no more than
-    # that is not ahead, and the nearest of several ends in one line will do, for a chord of its own goes on from there.
-    noise = NOISE * jnp.abs(logit)
-    slopes = jnp.where(run > noise[..., None, :, :] + noise[..., :, None, :], rise / run, -jnp.inf)
-    steepest = jnp.max(slopes, axis=-2)
+
+    def to_one_more(
+        action: Int[AnyArray, ""], found: tuple[Float[AnyArray, "*n a b"], Float[AnyArray, "*n a b"]]
+    ) -> tuple[Float[AnyArray, "*n a b"], Float[AnyArray, "*n a b"]]:
+        steepest, end = found
+        further = jax.lax.dynamic_index_in_dim(logit, action, axis=-2)
+        run = further - logit
+        rise = jax.lax.dynamic_index_in_dim(payoff, action, axis=-2) - payoff
+        slope = jnp.where(run > 0.0, rise / run, -jnp.inf)
+        return jnp.maximum(steepest, slope), jnp.where(slope > steepest, further, end)
+
+    # A loop and not a reduction over pairs: fused with what computes the logits, the two passes of a reduction may see
+    # logits that differ by a rounding, and lose the end of a chord. Of several ends in one line the first will do, for
+    # a chord of its own goes on from there.
+    nowhere = jnp.full_like(logit, -jnp.inf)
+    steepest, end = jax.lax.fori_loop(0, logit.shape[-2], to_one_more, (nowhere, nowhere))
     falling = (steepest < 0.0) & jnp.isfinite(steepest)
     slope = jnp.where(falling, steepest, -1.0)
-    ends = jnp.take_along_axis(logit, jnp.argmax(slopes, axis=-2), axis=-2)
-    return Chords(slope, logarithm(-slope), jnp.where(falling, ends, -jnp.inf))
+    return Chords(slope, logarithm(-slope), jnp.where(falling, end, -jnp.inf))
 
 
 def tilted_maximum(
