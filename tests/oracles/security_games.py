@@ -21,14 +21,12 @@ def random_payoffs(rng, num_targets, kind="uniform"):
 
 
 def pure_placements(num_targets, resources, schedules=None):
-    """Every 0/1 coverage of at most `resources` targets, or what at most `resources` schedules and their parts cover."""
+    """Every 0/1 coverage of at most `resources` targets, or of parts of what so many schedules cover."""
     if schedules is None:
         sets = [set(c) for r in range(resources + 1) for c in itertools.combinations(range(num_targets), r)]
     else:
         visits = [set(np.flatnonzero(row)) for row in schedules]
-        unions = [
-            set().union(*chosen) for r in range(resources + 1) for chosen in itertools.combinations(visits, r)
-        ]
+        unions = [set().union(*chosen) for r in range(resources + 1) for chosen in itertools.combinations(visits, r)]
         sets = {frozenset(part) for u in unions for r in range(len(u) + 1) for part in itertools.combinations(u, r)}
     return np.array([[float(target in chosen) for target in range(num_targets)] for chosen in sets])
 
@@ -90,10 +88,10 @@ def logit_value(payoffs, slope, offset, coverage):
 
 
 def grid_interval(payoffs, slope, offset, resources, points):
-    """An interval that holds the best value: the best of a grid, and that plus a Lipschitz bound times half a cell.
+    """An interval that holds the best value: the best of a grid, and that plus a Lipschitz bound times a cell.
 
-    |dF/dx_i| <= p_i (|slope_i| × payoff range + gain_i) with p_i <= 1 over Σ p = 1, so that along the sup-norm F changes
-    by at most max_i (|slope_i| × range + gain_i). The nearest grid point below a feasible coverage is feasible.
+    |dF/dx_i| <= p_i (|slope_i| × payoff range + gain_i) with Σ p = 1, so that in the sup-norm F changes by at most
+    max_i (|slope_i| × range + gain_i). The nearest grid point below a feasible coverage is feasible.
     """
     leader_covered, leader_uncovered, _, _ = payoffs
     axis = np.linspace(0.0, 1.0, points)

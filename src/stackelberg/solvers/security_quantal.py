@@ -13,7 +13,7 @@ from .. import _boundary as boundary
 from .._errors import InputError, NonFiniteResultError
 from .._record import Certificate, Estimate, Solution
 from ..calculus.precision import exact
-from ..followers.base import AbstractLogitFollower
+from ..followers.base import AbstractFollower, AbstractLogitFollower
 from ..followers.quantal_response import QuantalResponse
 from ..games.security import SecurityGame
 from .security_attraction import search_attraction
@@ -29,7 +29,7 @@ BRANCHED = "branch and bound on boxes of coverage, each bounded by the envelope 
 
 @exact
 def security_quantal(
-    game: SecurityGame, follower: LogitFollower, tolerance: float = 1e-6, time_limit: float | None = None
+    game: SecurityGame, follower: AbstractFollower, tolerance: float = 1e-6, time_limit: float | None = None
 ) -> Solution:
     """The coverage that is best for the leader when `follower` attacks each target with probability ∝ exp(logit).
 
@@ -76,7 +76,7 @@ def security_quantal(
     )
 
 
-def logit_problem(game: SecurityGame, follower: LogitFollower) -> SeparableLogit:
+def logit_problem(game: SecurityGame, follower: AbstractFollower) -> SeparableLogit:
     """What the leader maximises, as one separable problem: logits read off at no and at full coverage.
 
     The logit of a target is affine in its own coverage alone; the budget is left out when there are schedules.

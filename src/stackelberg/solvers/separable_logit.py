@@ -167,10 +167,12 @@ def upper_bound(
         log_price, spent = prices(trial)
         excess = _excess(problem, trial, log_price, level, spent)
         bound = np.where(~proven & (excess <= 0.0), np.minimum(bound, trial), bound)
-        proven |= excess <= 0.0
+        proven |= (excess <= 0.0) | (trial >= bound)
+        excess = np.where(np.isnan(excess), 0.0, excess)  # no proof, and no hint how far to go
         if proven.all():
             break
         further = np.maximum(trial + 2.0 * np.minimum(excess, 1e300), value + 2.0 * (trial - value))
+        further = np.minimum(further, np.where(np.isinf(bound), np.inf, bound))
         trial = np.where(proven, trial, np.maximum(further, np.nextafter(trial, np.inf)))
     return np.maximum(bound, value)
 
@@ -209,8 +211,9 @@ def _missed(
     """At most how much larger the maximum of each term is than its value at `x`.
 
     The logarithmic residual f = log(A - a u x) + k - a x - t falls at least as fast as a x, so that the maximiser lies
-    within |f|/a of x, and by concavity in y the tangent there bounds the loss by (π/a) (exp|f| - 1)^2. At a price of 0
-    the same holds with |A - a u x|/u in place of |f|. At a bound nothing is missed when f points outwards.
+    within |f|/a of x, and by concavity in y the tangent there bounds the loss by (π/a) (exp|f| - 1)^2. Without the
+    price the same holds with |A - a u x|/u in place of |f|, and the price changes the maximum by at most π (x - low):
+    the smaller of the two counts. At a bound nothing is missed when f points outwards.
     `conditioning` is what rounding may have done to f.
     """
     a, u = -problem.slope, problem.gain
@@ -218,9 +221,10 @@ def _missed(
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         residual = logarithm_on_host(np.maximum(rest, 0.0)) + problem.offset - a * x - log_price
         off = np.abs(residual) + conditioning
-        near_priced = price / a * (weight_on_host(off) - 1.0) ** 2
-        near_free = weight * np.abs(rest) / a * (weight_on_host(np.abs(rest) / u) - 1.0)
-        curved = np.where(price > 0.0, near_priced, np.where(rest == 0.0, 0.0, near_free))
+        near_priced = np.where(off < 200.0, price / a * (weight_on_host(np.minimum(off, 200.0)) - 1.0) ** 2, np.inf)
+        bend = np.where(rest == 0.0, 0.0, np.abs(rest) / u)
+        near_free = np.where(bend < 200.0, weight * np.abs(rest) / a * (weight_on_host(bend) - 1.0), np.inf)
+        curved = np.fmin(near_priced, near_free + price * (x - problem.low))
         flat = np.abs(weight * u - price) * (problem.high - problem.low)
         missed = np.where(a > 0.0, curved, flat)
     outwards = np.where(np.isneginf(log_price), rest, residual)
