@@ -218,6 +218,38 @@ def test_the_note_about_merged_payoffs_is_part_of_the_certificate():
     assert any("stored in steps" in note for note in solution.certificate.notes)
 
 
+EXTREMES = {
+    "the whole range of float64": ([[1.7e308, -1.7e308], [0, 1e308]], [[1, 0], [0, 1]], 1.7e308),
+    "a follower with all of it": ([[2, 4], [1, 3]], [[1.7e308, -1.7e308], [-1.7e308, 1.7e308]], 3.5),
+    "numbers below the normal ones": ([[2e-320, 4e-320], [1e-320, 3e-320]], [[5e-324, 0], [0, 5e-324]], 3.5e-320),
+    "nothing at stake": (np.zeros((2, 2)), np.zeros((2, 2)), 0.0),
+    "one action each": ([[3.0]], [[4.0]], 3.0),
+    "a constant leader": (np.full((2, 3), 7.0), [[1, 0, 2], [0, 3, 1]], 7.0),
+}
+
+
+@pytest.mark.parametrize("name", EXTREMES)
+def test_extreme_games_have_their_value_and_a_closed_certificate(name):
+    leader, follower, value = EXTREMES[name]
+    game = sg.NormalFormGame(leader, follower)
+    for solver in (sg.MultipleLPs(), sg.MultipleLPs("adversary"), sg.CorrelatedLP()):
+        solution = solver(game)
+        assert solution.certificate.upper == pytest.approx(value, rel=1e-5, abs=1e-300)
+        assert solution.certificate.lower <= solution.certificate.upper
+        assert solution.certificate.status in ("optimal", "supremum")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::stackelberg.PrecisionWarning")
+@pytest.mark.parametrize("seed", range(100, 108))
+def test_another_hundred_and_sixty_thousand_games_agree_with_vertex_enumeration(seed):
+    groups = [*game_samples.generic(18_000, seed).values(), *game_samples.degenerate(2_000, seed).values()]
+    for leader, follower in groups:
+        strong, weak = sg.solve_batch(leader, follower), sg.solve_batch(leader, follower, ties="adversary")
+        assert np.max(np.abs(strong.leader_values - response_regions.strong_values(leader, follower))) <= 1e-8
+        assert np.max(np.abs(weak.upper_bounds - response_regions.weak_values(leader, follower))) <= 1e-8
+
+
 @pytest.fixture(scope="module")
 def pair():
     rng = np.random.default_rng(8)

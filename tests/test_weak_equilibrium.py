@@ -49,6 +49,14 @@ def test_an_action_that_is_best_only_at_a_corner_is_never_used():
     assert solution.certificate.status == "optimal"  # at the corner the adversary itself prefers the other column
 
 
+def test_a_region_that_a_pure_commitment_shows_to_be_open_counts_however_thin():
+    """The second column is best while the first row has at most 1e-24 of the probability."""
+    solution = weak([[0, 5], [0, 1]], [[1e12, 0], [0, 1e-12]])
+    assert float(solution.leader_value) == pytest.approx(1.0, abs=1e-12)
+    assert np.array_equal(solution.response, [0.0, 1.0])
+    assert solution.certificate.follower_regret == 0.0
+
+
 def test_of_equal_columns_the_worst_counts_at_every_commitment():
     """Two copies, worth x and 1 - x: the adversary picks the lesser, so that the leader mixes evenly."""
     leader, follower = [[1, 0, 0], [0, 1, 0]], [[1, 1, 0], [1, 1, 0]]

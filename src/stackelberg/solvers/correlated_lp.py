@@ -67,7 +67,7 @@ class CorrelatedLP(AbstractSolver[NormalFormGame]):
         upper = float(np.nextafter(leader.restore(np.array([bound]))[0], np.inf))
         lower = min(lower, upper)
         regret = float(follower.restore_difference(np.array([replies.max() - replies[action]]))[0])
-        span = float(np.ptp(np.asarray(game.leader_payoff)))
+        span = float(np.max(game.leader_payoff)) - float(np.min(game.leader_payoff))
         status = "optimal" if upper - lower <= 1e-9 * span + 4.0 * np.spacing(abs(upper)) else "bounded"
         response = (np.arange(payoff.shape[1]) == action).astype(np.float64)
         return Solution(

@@ -14,6 +14,7 @@ from ..calculus.precision import exact
 from ..games.normal_form import NormalFormGame
 from .base import AbstractSolver
 from .batch import MEMORY_LIMIT, BatchSolution, solve_batch
+from .response_programs import MARGIN
 
 
 class MultipleLPs(AbstractSolver[NormalFormGame]):
@@ -62,6 +63,8 @@ def _one(game: NormalFormGame, batch: BatchSolution, method: str, ties: Ties, se
     if batch.attained[0] and upper - lower > 1e-9 * span + 4.0 * np.spacing(max(abs(lower), abs(upper))):
         status = "bounded"
     how = "weak duality on the original payoffs, one program for each follower action"
+    if ties == "adversary":
+        how += f", except actions that are never best by more than {MARGIN:g} of the follower's payoff range"
     certificate = Certificate(
         lower=lower,
         upper=upper,
@@ -93,8 +96,9 @@ def _notes(game: NormalFormGame, batch: BatchSolution, ties: Ties) -> tuple[str,
         note = "Weak equilibrium: the commitment is worth this much even when ties go against the leader."
     else:
         follower = np.asarray(game.follower_payoff)
-        own = follower[:, batch.follower_actions[0], None]
-        margin = np.min((batch.commitments[0] @ (own - follower))[~np.all(follower == own, axis=0)])
+        is_copy = np.all(follower == follower[:, batch.follower_actions[0], None], axis=0)
+        replies = batch.commitments[0] @ follower / 2.0  # the range of finite payoffs need not be finite
+        margin = 2.0 * float(np.max(replies[is_copy]) - np.max(replies[~is_copy]))
         note = (
             "Weak equilibrium: the upper bound is approached, and need not be attained. Under this commitment the "
             f"follower strictly prefers its answer, by {margin:.2g}."

@@ -17,7 +17,7 @@ class OpenRegions:
     """Which of the best-response regions asked for have an interior.
 
     - `is_open`: whether some commitment makes the action strictly better than every different column, by more than
-      `MARGIN` of the payoffs' range.
+      `MARGIN` of the payoffs' range or at a pure commitment.
     - `strategies`: such a commitment, with the largest margin.
     - `fallbacks`, `pivots`: programs solved again by HiGHS, pivots of the own simplex.
     """
@@ -33,6 +33,7 @@ def open_regions(
 ) -> OpenRegions:
     """Solve the margin program of one action in each game.
 
+    A pure commitment that makes the action strictly best counts however small the lead: it is seen without rounding.
     What neither a commitment nor multipliers prove is solved again by HiGHS.
     """
     game = np.arange(games.num_games)
@@ -45,8 +46,20 @@ def open_regions(
     if doubtful.any():
         answers = repair(games, "margin", answers, doubtful)
         is_open = _margins(games, equal, answers.strategies) > MARGIN
-    strategies = np.where(is_alone[:, None], 1.0 / games.num_rows, answers.strategies[game, action])
-    return OpenRegions(is_open[game, action] | is_alone, strategies, doubtful.sum(axis=1), answers.pivots)
+    best_row, is_pure = _pure(games, equal[game, action], action)
+    is_programmed = is_open[game, action]
+    strategies = np.where(is_programmed[:, None], answers.strategies[game, action], best_row)
+    return OpenRegions(is_programmed | is_pure | is_alone, strategies, doubtful.sum(axis=1), answers.pivots)
+
+
+def _pure(
+    games: Games, copies: Bool[np.ndarray, "n b"], action: Int[np.ndarray, "n"]
+) -> tuple[Float[np.ndarray, "n a"], Bool[np.ndarray, "n"]]:
+    """The pure commitment with the largest lead of `action` over different columns, and whether it leads at all."""
+    rival = np.max(np.where(copies[:, :, None], -np.inf, games.follower), axis=1)
+    lead = games.follower[np.arange(games.num_games), action] - rival
+    row = np.argmax(lead, axis=1)
+    return np.eye(games.num_rows)[row], np.max(lead, axis=1) > 0.0
 
 
 def _margins(

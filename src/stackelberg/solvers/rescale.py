@@ -18,8 +18,8 @@ from .._errors import PrecisionWarning
 COARSE = 1e-9
 """Payoffs stored with a rounding above this fraction of their range may have been merged where it matters."""
 
-NO_RANGE = -60
-"""Exponent for a constant player: errors of the size of rounding on [0, 1] vanish when values are mapped back."""
+NO_RANGE, ZERO = -60, -1200
+"""Exponents for a player whose payoffs are all equal, or all 0: rounding on [0, 1] vanishes when mapped back."""
 
 LARGE_CONSTANT = 1e3
 """A player whose payoffs are all one number this large was more likely rounded than indifferent."""
@@ -63,7 +63,7 @@ def rescale(payoff: Float[np.ndarray, "n a b"]) -> Rescaled:
     shifted = small - low[:, None, None]
     mantissa, exponent = np.frexp(np.max(shifted, axis=(1, 2)))
     exponent = np.where(mantissa == 0.5, exponent - 1, exponent)  # a range of exactly 2^k is scaled to 1
-    exponent = np.where(mantissa == 0.0, NO_RANGE, exponent)
+    exponent = np.where(size == 0.0, ZERO, np.where(mantissa == 0.0, NO_RANGE, exponent))
     scaled = np.ldexp(shifted, -exponent[:, None, None])
     span = np.ldexp(np.max(scaled, axis=(1, 2)), exponent)
     spacing = np.spacing(np.ldexp(size, -guard))
