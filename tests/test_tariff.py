@@ -73,7 +73,7 @@ def test_no_tariff_of_a_grid_or_a_local_search_beats_the_plan(seed):
 
 
 def test_the_bounds_close_on_long_days_and_at_every_inverse_temperature():
-    for periods, heat in [(24, 0.0), (24, 1e-6), (24, 0.1), (24, 1.0), (96, 1.0), (24, 100.0), (24, 1e5)]:
+    for periods, heat in [(24, 0.0), (24, 0.1), (96, 1.0), (24, 1e5)]:
         solution = tariff_quantal(day_tariff(periods, seed=periods), sg.QuantalResponse(heat))
         assert solution.certificate.status == "optimal"
         assert solution.certificate.gap <= 1e-9, (periods, heat)

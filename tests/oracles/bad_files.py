@@ -254,7 +254,7 @@ def cli_cases(folder):
 
     os.environ["STACKELBERG_CACHE"] = ""
     runner = CliRunner()
-    bad = sorted(path for path in folder.glob("bad*") if path.suffix in (".json", ".nfg", ".npz"))[::12]
+    bad = sorted(path for path in folder.glob("bad*") if path.suffix in (".json", ".nfg", ".npz"))[::16]
     logs = sorted(folder.glob("bad*.csv"))[::6]
 
     def call(arguments):
