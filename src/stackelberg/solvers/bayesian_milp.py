@@ -96,9 +96,9 @@ def _check_memory(num_entries: int) -> None:
     needed = 80.0 * num_entries
     if needed > MEMORY_LIMIT:
         raise MemoryBudgetError(
-            f"{MemoryBudgetError.code} game: its mixed-integer program would have {num_entries:.3g} entries and take"
-            f" about {needed / 1e9:.3g} GB; at most {MEMORY_LIMIT / 1e9:.3g} GB are allowed. Leave out dominated actions "
-            "or merge types."
+            f"{MemoryBudgetError.code} game: its mixed-integer program would have {num_entries:.3g} entries and take "
+            f"{needed / 1e9:.3g} GB; at most {MEMORY_LIMIT / 1e9:.3g} GB are allowed. Leave out dominated actions or "
+            "merge types."
         )
 
 
