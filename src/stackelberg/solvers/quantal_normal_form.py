@@ -24,7 +24,7 @@ FEW_ACTIONS = 4
 AIM = 0.3
 """The search goes on to this part of the tolerance: it costs little, and spares the reader a gap just below it."""
 
-MAX_CELLS = 2**22
+MAX_CELLS = 2**19
 WORK = 2**24
 """Beyond `FEW_ACTIONS` and without a time limit: cells × their cost, some seconds of work."""
 
