@@ -43,7 +43,7 @@ def certified(
     if not upper >= value - rounding:
         raise SolverError(
             f"{SolverError.code} {solver}: its bound {upper:.17g} lies below the value {value:.17g} that it found, by "
-            "more than rounding explains. This is a defect: please report the game, with what `stackelberg doctor` says."
+            "more than rounding explains. This is a defect: please report the game, and what `stackelberg doctor` says."
         )
     upper = max(upper, value)
     status = closed if upper - value <= tolerance + rounding else "bounded"
