@@ -43,7 +43,7 @@ from .evaluation.stress import Stress, StressRow, stress, usual_suspects
 from .evaluation.demand import demand
 from .evaluation.coverage import coverage_map
 from .solvers.base import AbstractSolver
-from .solvers.rationality import rationality_curve
+from .solvers.solve import solve
 from .solvers.multiple_lps import MultipleLPs
 from .solvers.batch import BatchSolution, solve_batch
 from .solvers.correlated_lp import CorrelatedLP
@@ -52,10 +52,10 @@ from .solvers.bayesian_milp import BayesianMILP
 from .solvers.type_enumeration import TypeEnumeration
 from .solvers.security import SecurityLP
 from .solvers.security_quantal import security_quantal
-from .solvers.backward_induction import BackwardInduction
-from .solvers.gradient_ascent import GradientAscent
-from .report.figures import plot
 from .solvers.quantal_stackelberg import QuantalStackelberg
 from .solvers.quantal_batch import QuantalBatch, quantal_batch
 from .solvers.quantal_prescription import Prescriptions, best_prescriptions
-from .solvers.solve import solve
+from .solvers.rationality import rationality_curve
+from .solvers.backward_induction import BackwardInduction
+from .solvers.gradient_ascent import GradientAscent
+from .report.figures import plot
