@@ -1,7 +1,7 @@
 """The application: its verbs, its exit codes, and what happens when something goes wrong.
 
-Exit codes: 0 done, 1 failed, 2 usage (bad input and unreadable files included), 3 a computation met a NaN or an
-infinity, 128 + n ended by signal n.
+Exit codes: 0 done, 1 failed, 2 usage (bad input and unreadable files included), 3 a NaN or an infinity, handed in or
+met by a computation, 128 + n ended by signal n.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from . import cite, demo, doctor, errors, fit, games, plot, solve, stress
+from . import cite, demo, doctor, errors, fit, games, interrupts, plot, solve, stress
 
 
 # What the parser raises to print a usage line or to leave with a code. Its base class has no public name of its own.
@@ -89,7 +89,7 @@ app.command("cite")(cite.cite)
 
 def main() -> None:
     """The installed command `stackelberg`."""
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(errors.SIGNAL + number))
+    interrupts.install()
     warnings.showwarning = _as_a_note
     app(prog_name="stackelberg")
 

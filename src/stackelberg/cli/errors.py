@@ -6,17 +6,17 @@ import json
 import sys
 from typing import Any
 
-from .._errors import FileError, InputError, NonFiniteResultError, StackelbergError
+from .._errors import FileError, InputError, NonFiniteError, NonFiniteResultError, StackelbergError
 
 
 OK, FAILED, USAGE, NON_FINITE, SIGNAL = 0, 1, 2, 3, 128
 
 
 def exit_code(problem: BaseException) -> int:
-    """2 for what was handed in, 3 for a computation that met a NaN or an infinity, 1 for every other failure."""
-    if isinstance(problem, InputError | FileError):
-        return USAGE
-    return NON_FINITE if isinstance(problem, NonFiniteResultError) else FAILED
+    """3 for a NaN or an infinity, handed in or computed; 2 for other bad input; 1 for every other failure."""
+    if isinstance(problem, NonFiniteError | NonFiniteResultError):
+        return NON_FINITE
+    return USAGE if isinstance(problem, InputError | FileError) else FAILED
 
 
 def report(problem: BaseException, as_json: bool = False) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,11 @@ import numpy as np
 from ..games.base import AbstractGame
 from ..games.files import game_to_json
 from ..report.tables import Table
-from .plans import FOLLOWER_NAMES, LEADER_NAMES, Plan, action_names, describe
+from .plans import Plan, describe
+from .strategies import announced, answered, strategy
 
 
-MOST_CELLS = 400
+DIGITS = 10
 
 
 def of_plan(plan: Plan) -> str:
@@ -21,28 +24,32 @@ def of_plan(plan: Plan) -> str:
     facts = [
         ("game", str(getattr(plan.game, "title", "")) or type(plan.game).__name__),
         ("follower", describe(plan.follower)),
-        ("leader's value", f"{plan.answer['leader_value']:.10g}"),
-        ("follower's value", f"{plan.answer['follower_value']:.10g}"),
+        ("leader's value", f"{plan.answer['leader_value']:.{DIGITS}g}"),
+        ("follower's value", f"{plan.answer['follower_value']:.{DIGITS}g}"),
         ("certificate", of_certificate(certificate)),
         ("", str(certificate["method"])),
         *(("note", note) for note in certificate["notes"]),
         ("method", str(plan.answer["method"])),
     ]
     parts = [Table(("", ""), facts).plain()]
-    for title, values, fields in (
-        ("leader announces", plan.answer["commitment"], LEADER_NAMES),
-        ("follower answers", plan.answer["response"], FOLLOWER_NAMES),
-    ):
-        parts.append(_strategy(title, np.asarray(values), plan.game, fields))
-    return "\n\n".join(parts)
+    return "\n\n".join(
+        [*parts, strategy("leader announces", announced(plan)), strategy("follower answers", answered(plan))]
+    )
 
 
 def of_certificate(certificate: dict[str, Any]) -> str:
-    """Status, bounds, gap and the follower's regret in one line."""
+    """Status, bounds, gap and the follower's regret in one line; the bounds are rounded outwards."""
     low, high, gap, regret = (float(certificate[name]) for name in ("lower", "upper", "gap", "follower_regret"))
-    return (
-        f"{certificate['status']}: best value in [{low:.8g}, {high:.8g}], gap {gap:.2g}; follower's regret {regret:.2g}"
-    )
+    interval = f"[{rounded(low, ROUND_FLOOR)}, {rounded(high, ROUND_CEILING)}]"
+    return f"{certificate['status']}: best value in {interval}, gap {gap:.2g}; follower's regret {regret:.2g}"
+
+
+def rounded(number: float, direction: str) -> str:
+    """`number` in ten significant digits, rounded towards one side: what is printed then bounds what is not."""
+    if not math.isfinite(number):
+        return str(number)
+    exact = Context(prec=DIGITS, rounding=direction).create_decimal_from_float(number)
+    return f"{float(exact):.{DIGITS}g}"
 
 
 def of_game(game: AbstractGame) -> str:
@@ -56,16 +63,3 @@ def of_game(game: AbstractGame) -> str:
             shown = np.array2string(array, max_line_width=110, threshold=400, precision=6, suppress_small=True)
             lines.append(f"{name}:\n  " + shown.replace("\n", "\n  "))
     return "\n".join(lines)
-
-
-def _strategy(title: str, values: np.ndarray, game: Any, fields: tuple[str, ...]) -> str:
-    """One column, or one for each action where there are several strategies; larger arrays are only described."""
-    if values.ndim > 2 or values.size > MOST_CELLS:
-        return f"{title}: an array of shape {values.shape}; --json or --out gives it all"
-    names = action_names(game, values.shape[-1], *fields)
-    if values.ndim == 2:
-        rows = [(f"  {number}", *(f"{value:.6f}" for value in row)) for number, row in enumerate(values, 1)]
-        return Table((title, *names), rows, right=frozenset(names)).plain()
-    header = "probability" if np.all((values >= 0.0) & (values <= 1.0)) else "amount"
-    rows = [(f"  {name}", f"{value:.6f}") for name, value in zip(names, values, strict=True)]
-    return Table((title, header), rows, right=frozenset({header})).plain()
