@@ -141,6 +141,22 @@ def test_choices_against_the_payoffs_put_the_estimate_at_the_boundary():
     assert fit.interval[0, 0] == 0.0 < fit.interval[0, 1] < math.inf
     assert "boundary" in fit.flags
     assert "separated" not in fit.flags
+    assert "against_payoffs" in fit.flags
+    note = next(note for note in fit.notes if "against the payoffs" in note)
+    assert "higher by 48.52" in note  # 70 log 2: turned round, the choices are never wrong
+    assert "who is who" in note
+    turned = sg.NormalFormGame(GAME.leader_payoff, -GAME.follower_payoff)
+    assert "against_payoffs" not in sg.fit_response(choices, turned).flags
+
+
+@pytest.mark.parametrize(("better", "flagged"), [(35, False), (30, False), (27, False), (26, True), (10, True)])
+def test_choices_against_the_payoffs_are_flagged_where_the_likelihood_ratio_test_says_so(better, flagged):
+    """70 plays of two actions whose payoffs differ by one: the statistic is that of a binomial with chance ½."""
+    choices = sg.Choices.of([0, 1], commitment=[[1.0, 0.0]] * 2, count=[better, 70 - better])
+    shares = np.array([better, 70 - better]) / 70
+    statistic = 2 * 70 * (shares @ np.log(shares) + np.log(2))
+    assert (statistic > 2 * HALVED_CHI2) == flagged
+    assert ("against_payoffs" in sg.fit_response(choices, GAME, folds=0).flags) == flagged
 
 
 def test_a_log_of_one_action_is_flagged():

@@ -64,3 +64,13 @@ def test_models_of_simultaneous_play_are_compared_on_both_players():
     uniform = next(fit for fit in fits if fit.kind == "uniform")
     assert uniform.log_likelihood == pytest.approx(-256 * np.log(2))
     assert uniform.identified_dimension == 0
+
+
+def test_simultaneous_choices_against_the_payoffs_are_flagged():
+    game = sg.NormalFormGame([[2, 0], [3, 1]], [[2, 3], [0, 1]])  # the second action is better whatever the other does
+    choices = sg.from_frequencies([0.9, 0.1], [0.9, 0.1], 100)
+    fit = sg.fit_response(choices, game, sg.QuantalEquilibriumModel(), folds=0)
+    assert fit.estimate[0] == 0.0
+    assert "against_payoffs" in fit.flags
+    swapped = sg.from_frequencies([0.1, 0.9], [0.1, 0.9], 100)
+    assert "against_payoffs" not in sg.fit_response(swapped, game, sg.QuantalEquilibriumModel(), folds=0).flags

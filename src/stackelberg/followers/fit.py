@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.stats import chi2
 
 from .. import _boundary as boundary
 from .._record import Record
@@ -48,7 +49,8 @@ def fit_response(
     found = likelihood.estimate(counts[None], level)
     estimate = found.parameters[0]
     dimension = len(estimate) - len(found.unidentified)
-    flags = _flags(found, table)
+    gain = gain_of_turned_signs(likelihood, counts, found)
+    flags = _flags(found, table, bool(2.0 * gain > chi2.ppf(level, df=1)))
     return Fit(
         model=model,
         parameters=likelihood.names,
@@ -64,7 +66,7 @@ def fit_response(
         identified_dimension=dimension,
         unidentified=found.unidentified,
         flags=flags,
-        notes=_notes(flags, found, counts, choices),
+        notes=_notes(flags, found, counts, choices, gain),
     )
 
 
@@ -119,10 +121,21 @@ def deal(counts: Int[np.ndarray, "m"], folds: int, generator: np.random.Generato
     return np.stack([*parts, left])
 
 
-def _flags(found: Estimates, table: ChoiceTable) -> tuple[str, ...]:
+def gain_of_turned_signs(likelihood: AbstractLikelihood, counts: Float[np.ndarray, "m"], found: Estimates) -> float:
+    """How much more likely the log is with every payoff's sign turned: a difference of log-likelihoods, or 0.
+
+    Only an estimate at inverse temperature 0, uniform play, can be beaten. Twice the gain is the likelihood-ratio
+    statistic of uniform play against the opposite direction.
+    """
+    opposed = likelihood.opposed() if np.all(found.parameters == 0.0) else None
+    return 0.0 if opposed is None else float(opposed.estimate(counts[None], None).supremum[0] - found.supremum[0])
+
+
+def _flags(found: Estimates, table: ChoiceTable, is_against_payoffs: bool) -> tuple[str, ...]:
     low, high = found.intervals[0, :, 0], found.intervals[0, :, 1]
     estimate = found.parameters[0]
     states: dict[str, Any] = {
+        "against_payoffs": is_against_payoffs,
         "separated": found.separated[0],
         "one_class": table.has_one_class,
         "rank_deficient": len(found.unidentified) > 0,
@@ -132,9 +145,12 @@ def _flags(found: Estimates, table: ChoiceTable) -> tuple[str, ...]:
 
 
 def _notes(
-    flags: tuple[str, ...], found: Estimates, counts: Float[np.ndarray, "m"], choices: Choices
+    flags: tuple[str, ...], found: Estimates, counts: Float[np.ndarray, "m"], choices: Choices, gain: float
 ) -> tuple[str, ...]:
     sentences = {
+        "against_payoffs": "The choices go against the payoffs: with every payoff's sign turned, the log-likelihood "
+        f"would be higher by {gain:.6g} (likelihood-ratio test against uniform play: p = "
+        f"{0.5 * chi2.sf(2.0 * gain, df=1):.2g}). Check the signs of the payoffs, and who is who.",
         "separated": "The choices are separated: the likelihood keeps rising without end and has no maximum; the "
         "estimate is regularised by at most one added play spread over all actions, and its interval is one-sided.",
         "one_class": "Only one action was ever chosen: vary the commitment until others are chosen too.",

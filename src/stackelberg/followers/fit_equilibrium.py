@@ -16,7 +16,7 @@ from scipy.optimize import minimize_scalar, root_scalar
 from scipy.stats import chi2
 
 from .fit_likelihood import AbstractLikelihood, Estimates
-from .quantal_branch import QuantalBranch
+from .quantal_branch import QuantalBranch, trace_branch
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,9 @@ class EquilibriumLikelihood(AbstractLikelihood):
     def log_probabilities(self, parameters: Float[np.ndarray, "r d"]) -> Float[np.ndarray, "r m"]:
         """The equilibrium that the branch passes first at each inverse temperature (its end beyond the traced part)."""
         return np.stack([self._at(float(value)) for value in parameters[:, 0]])
+
+    def opposed(self) -> EquilibriumLikelihood:
+        return EquilibriumLikelihood(trace_branch(-self.branch.leader_payoff, -self.branch.follower_payoff))
 
     def estimate(self, counts: Float[np.ndarray, "r m"], level: float | None = 0.95) -> Estimates:
         rows = [self._estimate(row, level) for row in counts]

@@ -62,6 +62,10 @@ class AbstractLikelihood(ABC):
     def log_probabilities(self, parameters: Float[np.ndarray, "r d"]) -> Float[np.ndarray, "r m"]:
         """The logarithm of the probability of each cell within its context."""
 
+    def opposed(self) -> AbstractLikelihood | None:
+        """The same model with the sign of every payoff turned; `None` where signs are themselves estimated."""
+        return None
+
 
 def log_likelihood(counts: Float[np.ndarray, "*r m"], log_probabilities: Float[np.ndarray, "*s m"]) -> Any:
     """Σ count × log probability over the last axis, with 0 × -∞ = 0."""

@@ -49,6 +49,9 @@ class LogitLikelihood(AbstractLikelihood):
         _, logs = choice_on_host(np.einsum("cbd,rd->rcb", self.features, parameters))
         return logs.reshape(len(parameters), -1)
 
+    def opposed(self) -> LogitLikelihood | None:
+        return LogitLikelihood(-self.features, self.parameter_names, True) if self.nonnegative else None
+
     def estimate(self, counts: Float[np.ndarray, "r m"], level: float | None = 0.95) -> Estimates:
         """Newton's method on the identified directions; where data are separated, the regularised estimate."""
         contexts, actions, dimension = self.features.shape

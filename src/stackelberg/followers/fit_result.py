@@ -47,7 +47,8 @@ class Fit:
     - `unidentified`: unit directions along which the parameters move without changing any probability, `(f, d)`.
     - `flags`: "separated" (the likelihood has no finite maximum: the estimate is regularised and its interval
       one-sided), "one_class" (only one action was ever chosen), "rank_deficient", "boundary" (the estimate lies at the
-      end of its range).
+      end of its range), "against_payoffs" (the inverse temperature is 0, and turning every payoff's sign would make
+      the log significantly likelier, by a likelihood-ratio test at `level`).
     - `notes`: the same for people, each a sentence.
     """
 
