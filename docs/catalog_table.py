@@ -1,8 +1,12 @@
-"""Writes `docs/catalog.md` from the catalog: `python docs/catalog_table.py`."""
+"""Writes `docs/catalog.md`, and what `stackelberg games list` prints: `python docs/catalog_table.py`."""
 
 from pathlib import Path
 
 import stackelberg as sg
+from stackelberg._record import dumps
+
+
+STORED = Path(sg.__file__).parent / "cli" / "stored" / "catalog.json"
 
 
 HEAD = """# The catalog
@@ -25,6 +29,11 @@ def table() -> str:
     return HEAD + "".join(_row(item) for item in sg.catalog.catalog())
 
 
+def answers() -> str:
+    """The catalog without its games, as JSON."""
+    return dumps([{"name": item.name} | item.answer() for item in sg.catalog.catalog()])
+
+
 def _row(item: sg.CatalogEntry) -> str:
     strong = ", ".join(_number(value) for value in (item.strong_value, item.follower_value) if value is not None)
     quantal = "; ".join(f"{heat:g}: {_number(value)}" for heat, value in item.quantal_values.items())
@@ -38,3 +47,4 @@ def _number(value: float | None) -> str:
 
 if __name__ == "__main__":
     Path(__file__).with_name("catalog.md").write_text(table(), encoding="utf-8")
+    STORED.write_text(answers(), encoding="utf-8")

@@ -106,10 +106,11 @@ def cite(
     method: Annotated[str | None, typer.Argument(help="One of: " + ", ".join(ENTRIES) + ". All when left out.")] = None,
     as_json: options.Json = False,
     out: options.Out = None,
+    quiet: options.Quiet = False,
     json_schema: options.Schema = None,
 ) -> None:
     """Print BibTeX for the package and for the work behind each method."""
-    del json_schema
+    del json_schema, quiet
     from importlib import metadata
 
     from .. import _boundary as boundary

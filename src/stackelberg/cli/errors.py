@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from .._errors import FileError, InputError, NonFiniteError, NonFiniteResultError, StackelbergError
+from .words import option, spoken
 
 
 OK, FAILED, USAGE, NON_FINITE, SIGNAL = 0, 1, 2, 3, 128
@@ -48,12 +49,13 @@ def describe(problem: BaseException) -> dict[str, str]:
             "remedy": "This is not an error that the package expects. Run again with `stackelberg --debug ...`"
             " and report what it prints.",
         }
-    return {key: str(value) for key, value in fields.items() if value not in (None, "")}
+    return {key: spoken(str(value)) for key, value in fields.items() if value not in (None, "")}
 
 
 def _place(problem: InputError) -> str:
+    field = option(problem.field)
     if problem.position in (None, ()):
-        return problem.field
+        return field
     if isinstance(problem.position, str):
-        return f"{problem.field}, {problem.position}"
-    return f"{problem.field}[{','.join(str(index) for index in problem.position or ())}]"
+        return f"{field}, {problem.position}"
+    return f"{field}[{','.join(str(index) for index in problem.position or ())}]"

@@ -16,7 +16,7 @@ def fit(
         str, typer.Option("--model", "-m", help="quantal, suqr, weights, payoffs, qre, level-k, trembling, uniform.")
     ] = "quantal",
     compare: Annotated[bool, typer.Option("--compare", help="Fit every model that the log can inform.")] = False,
-    level: Annotated[float, typer.Option(help="Confidence of the intervals.")] = 0.95,
+    level: Annotated[float, typer.Option(help="Confidence of the intervals.", callback=options.finite)] = 0.95,
     folds: Annotated[int, typer.Option(help="Parts for the held-out likelihood; 0 for none.", min=0)] = 5,
     seed: options.Seed = 0,
     as_json: options.Json = False,
@@ -29,10 +29,14 @@ def fit(
     With several models the one that predicts best comes first, and is what --out writes.
     """
     del json_schema
+    from . import early
+
+    names = list(early.MODELS) if compare else early.models(model)
+    early.file(choices)
+    early.game(game)
     from . import fitting, inputs, output
 
     played = inputs.load_game(game)
-    names = fitting.every_model() if compare else fitting.model_names(model)
     with output.progress("fitting", quiet=quiet, total=len(names)) as advance:
         found = fitting.fit_models(choices, played, names, level, folds, seed, advance, skip=compare)
     output.deliver("fit", fitting.to_json(found), fitting.to_text(found), as_json=as_json, out=out)

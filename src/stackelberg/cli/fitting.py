@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import _boundary as boundary
 from .._errors import InputError
 from ..followers.files import follower_to_json
-from ..followers.fit import fit_response
+from ..followers.fit import distinct, fit_response
 from ..followers.fit_result import MODELS, Fit
 from ..games.base import AbstractGame
 from ..games.choices_files import read_choices
@@ -20,7 +19,7 @@ from ..report.tables import Table
 
 @dataclass(frozen=True)
 class Fits:
-    """Fits of one log, the best held-out prediction first; `skipped` says which models it cannot inform, and why."""
+    """Fits of one log, the best held-out prediction first; `skipped` says which models are missing, and why."""
 
     fits: tuple[Fit, ...]
     skipped: tuple[str, ...] = ()
@@ -29,16 +28,6 @@ class Fits:
     def best(self) -> Fit:
         """The fit that predicts unseen plays best."""
         return self.fits[0]
-
-
-def every_model() -> list[str]:
-    """All models, by their names at the command line."""
-    return list(MODELS)
-
-
-def model_names(words: str) -> list[str]:
-    """The models in a list such as "quantal,suqr"."""
-    return [boundary.one_of("--model", word.strip(), MODELS) for word in words.split(",")]
 
 
 def fit_models(
@@ -51,7 +40,7 @@ def fit_models(
     advance: Callable[[], None],
     skip: bool,
 ) -> Fits:
-    """Fit each model; with `skip`, one that this kind of log cannot inform is left out with its reason."""
+    """Fit each model; with `skip`, leave out, with the reason, those that the log cannot inform or tell from others."""
     choices = read_choices(path, game)
     fits, skipped = [], []
     for name in names:
@@ -62,6 +51,9 @@ def fit_models(
                 raise
             skipped.append(f"{name}: {problem.found}")
         advance()
+    if skip:
+        fits, doubles = distinct(fits)
+        skipped += [note for _, note in doubles]
     if folds and len(fits) > 1:
         fits.sort(key=lambda fit: -fit.held_out_log_likelihood)
     return Fits(tuple(fits), tuple(skipped))
@@ -111,6 +103,6 @@ def to_text(found: Fits) -> str:
             for fit in found.fits
         ]
         parts.append(Table(("model", *numbers), table, right=frozenset(numbers)).plain())
-    notes = [*best.notes, *(f"not fitted, {reason}" for reason in found.skipped)]
+    notes = [*best.notes, *(f"not listed, {reason}" for reason in found.skipped)]
     parts += ["\n".join(f"note: {note}" for note in notes)] if notes else []
     return "\n\n".join(parts)

@@ -17,19 +17,19 @@ app = typer.Typer(no_args_is_help=True, help="List, show, make, check and conver
 def list_games(
     as_json: options.Json = False,
     out: options.Out = None,
+    quiet: options.Quiet = False,
     json_schema: options.Schema = None,
 ) -> None:
     """The catalog: each game with its strong Stackelberg value and its source."""
-    del json_schema
-    from ..games.catalog import catalog
+    del json_schema, quiet
     from ..report.tables import Table
+    from .early import catalog
     from .output import deliver, show
 
     entries = catalog()
-    deliver("games-list", {"games": [{"name": entry.name} | entry.answer() for entry in entries]}, None,
-            as_json=as_json, out=out)  # fmt: skip
+    deliver("games-list", {"games": entries}, None, as_json=as_json, out=out)
     if not as_json:
-        rows = [(entry.name, _value(entry.strong_value), entry.description) for entry in entries]
+        rows = [(entry["name"], _value(entry["strong_value"]), entry["description"]) for entry in entries]
         show(Table(("name", "strong value", "what it is"), rows, right=frozenset({"strong value"})))
 
 
@@ -38,10 +38,14 @@ def show_game(
     game: options.Game,
     as_json: options.Json = False,
     out: options.Out = None,
+    quiet: options.Quiet = False,
     json_schema: options.Schema = None,
 ) -> None:
     """One game: its payoffs, and where it comes from."""
-    del json_schema
+    del json_schema, quiet
+    from . import early
+
+    early.game(game)
     from ..games.files import game_to_json
     from . import text
     from .inputs import load_game
@@ -54,7 +58,8 @@ def show_game(
 @app.command("new")
 def new_game(
     kind: Annotated[str, typer.Argument(help="normal-form, bayesian, security, markov, or choices (a log).")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write; the screen when left out.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="File to write; the screen when left out.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The same as FILE.")] = None,
     game: Annotated[str | None, typer.Option("--game", help="For `choices`: the game that the log is about.")] = None,
     simulate: Annotated[
         str | None, typer.Option("--simulate", help="For `choices`: generate them with this follower, e.g. quantal:5.")
@@ -67,6 +72,9 @@ def new_game(
     quiet: options.Quiet = False,
 ) -> None:
     """A small example of a game file, or of a log of choices, to be changed by hand."""
+    if file is not None and out is not None:
+        raise typer.BadParameter("name one file: as second argument or with --out")
+    out = out if file is None else file
     from . import templates
     from .output import remark
 
@@ -92,10 +100,14 @@ def check_game_file(
     game: Annotated[str | None, typer.Option("--game", help="The game that a log of choices is about.")] = None,
     as_json: options.Json = False,
     out: options.Out = None,
+    quiet: options.Quiet = False,
     json_schema: options.Schema = None,
 ) -> None:
     """Read FILE, say what it holds, and name everything that should be looked at."""
-    del json_schema
+    del json_schema, quiet
+    from . import early
+
+    early.file(file)
     from . import templates
     from .output import deliver
 
@@ -110,6 +122,10 @@ def convert(
     quiet: options.Quiet = False,
 ) -> None:
     """Write a game in another format; payoffs survive bit for bit."""
+    from . import early
+
+    early.game(source)
+    early.game_suffix(target)
     from ..games.files import write_game
     from .inputs import load_game
     from .output import remark

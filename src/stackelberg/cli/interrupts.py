@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from typing import Any, NoReturn
+from typing import Any
 
 from .errors import SIGNAL
 
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
+
+_LEAVING = threading.Lock()
 
 _SHOW_CURSOR = "\x1b[?25h"
 
@@ -41,7 +43,9 @@ def _listen(reading: int) -> None:
             _leave(data[0])
 
 
-def _leave(number: int, _: Any = None) -> NoReturn:
+def _leave(number: int, _: Any = None) -> None:
+    if not _LEAVING.acquire(blocking=False):
+        return  # the other thread, or an earlier signal, is on its way out
     words = "interrupted" if number == signal.SIGINT else "ended"
     try:
         cursor = _SHOW_CURSOR if os.isatty(2) else ""  # a progress bar hides it

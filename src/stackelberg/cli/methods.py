@@ -19,15 +19,20 @@ from ..solvers.base import AbstractSolver
 
 
 def method(
-    game: AbstractGame, follower: AbstractFollower, announcement: Any, tolerance: float, time_limit: float | None
+    game: AbstractGame,
+    follower: AbstractFollower,
+    announcement: Any,
+    tolerance: float,
+    time_limit: float | None,
+    seed: int,
 ) -> AbstractSolver[Any]:
-    """The solver for `game` against `follower`; the last three settings are of the quantal solver alone."""
+    """The solver for `game` against `follower`; the last four settings are of the quantal solver alone."""
     announcement = boundary.one_of("--announcement", announcement, ("strategy", "prescription"))
     if isinstance(follower, BestResponse):
         return _against_best_response(game, follower.ties)
     from ..solvers.quantal_stackelberg import QuantalStackelberg
 
-    return QuantalStackelberg(follower, announcement, tolerance, time_limit)
+    return QuantalStackelberg(follower, announcement, tolerance, time_limit, seed=seed)
 
 
 @singledispatch

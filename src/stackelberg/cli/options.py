@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import typer.core
+
+from . import early
 
 
 def _print_schema(context: Any, wanted: bool | None) -> None:
@@ -16,6 +19,34 @@ def _print_schema(context: Any, wanted: bool | None) -> None:
         name = f"games-{context.info_name}" if parent == "games" else str(context.info_name)
         sys.stdout.write(resources.files("stackelberg.cli").joinpath("schema", f"{name}.json").read_text("utf-8"))
         raise typer.Exit
+
+
+def finite(parameter: typer.core.TyperOption, value: float | None) -> float | None:
+    """A number that is neither NaN nor an infinity."""
+    return value if value is None else early.finite(parameter.opts[0], value)
+
+
+def inverse_temperature(parameter: typer.core.TyperOption, value: float | None) -> float | None:
+    """0 or more, or infinity."""
+    return value if value is None else _not_negative(parameter, value, infinite=True)
+
+
+def seconds(parameter: typer.core.TyperOption, value: float | None) -> float | None:
+    """A finite number, 0 or more."""
+    return value if value is None else _not_negative(parameter, value)
+
+
+def _not_negative(parameter: typer.core.TyperOption, value: float, infinite: bool = False) -> float:
+    if early.finite(parameter.opts[0], value, infinite=infinite) < 0.0:
+        raise typer.BadParameter(f"{value:g} is not in the range x>=0.", param=parameter)
+    return value
+
+
+def fraction(parameter: typer.core.TyperOption, value: float) -> float:
+    """A number above 0 and at most 1."""
+    if not 0.0 < early.finite(parameter.opts[0], value) <= 1.0:
+        raise typer.BadParameter(f"{value:g} is not in the range 0<x<=1.", param=parameter)
+    return value
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output and nothing else there.")]

@@ -55,9 +55,10 @@ def make(
     announcement: str = "strategy",
     tolerance: float = 1e-6,
     time_limit: float | None = None,
+    seed: int = 0,
 ) -> Plan:
     """Solve `game` against `follower`; `fit` is what the follower was taken from."""
-    solution = method(game, follower, announcement, tolerance, time_limit)(game)
+    solution = method(game, follower, announcement, tolerance, time_limit, seed)(game)
     return Plan(game, follower, solution.to_json(), fit)
 
 

@@ -26,6 +26,10 @@ def plot(
     del json_schema
     from pathlib import Path
 
+    from . import early
+
+    early.game(source)
+    early.response(response)
     from ..report import figures
     from . import output, pictures
 

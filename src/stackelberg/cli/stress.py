@@ -26,6 +26,10 @@ def stress(
 ) -> None:
     """The worst value of PLAN over the confidence set of the fitted follower, and under rival behavioural models."""
     del json_schema
+    from . import early
+
+    for path in (plan, fit, choices):
+        early.file(path)
     from . import output, stressing
 
     with output.progress("stressing", quiet=quiet):

@@ -23,20 +23,28 @@ def stress_plan(path: str, fit_path: str | None, choices_path: str | None, seed:
 
 
 def to_json(found: Stress) -> dict[str, Any]:
-    """The table, and its worst row on its own."""
-    return found.to_json() | {"worst": found.worst.to_json()}
+    """The table, and its worst rows on their own."""
+    return found.to_json()
 
 
 def to_text(found: Stress) -> str:
     """What was promised, then what each follower pays."""
     rows = [
-        (row.model, f"{float(row.leader_value):.6g}", f"{row.loss:+.3g}", f"{row.follower_value:.6g}")
+        (
+            f"{row.model} (rejected by the log)" if row.rejected else row.model,
+            f"{float(row.leader_value):.6g}",
+            f"{row.loss:+.3g}",
+            f"{row.follower_value:.6g}",
+        )
         for row in found.rows
     ]
     numbers = ("leader's value", "loss", "follower's value")
     table = Table(("follower", *numbers), rows, title=f"promised {found.promised:.6g}", right=frozenset(numbers))
-    worst = f"worst: {float(found.worst.leader_value):.6g}, {found.worst.model}"
-    return "\n\n".join([table.plain(), "\n".join([worst, *(f"note: {note}" for note in found.notes)])])
+    lines = [f"worst: {float(found.worst.leader_value):.6g}, {found.worst.model}"]
+    if found.worst_of_all.rejected:
+        worst = found.worst_of_all
+        lines.append(f"worst with those rejected by the log: {float(worst.leader_value):.6g}, {worst.model}")
+    return "\n\n".join([table.plain(), "\n".join([*lines, *(f"note: {note}" for note in found.notes)])])
 
 
 def _fit(plan: Plan, path: str, fit_path: str | None) -> Fit:

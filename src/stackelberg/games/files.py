@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import _codec as codec
 from .._boundary import one_of
-from .._disk import SIZE_LIMIT, PathName, as_path, decoded, printable, read_bytes, write_whole
+from .._disk import SIZE_LIMIT, PathName, decoded, printable, read_bytes, write_whole
 from .._errors import FileError, InputError
 from .._json import parse_json
 from . import npz
@@ -26,10 +26,11 @@ from .markov import MarkovGame
 from .nfg import read_nfg, write_nfg
 from .normal_form import NormalFormGame
 from .security import SecurityGame
+from .suffixes import SUFFIX as SUFFIX, SUFFIXES as SUFFIXES, game_suffix
 from .templates import TEMPLATES
 
 
-SUFFIX, SCHEMA_MARK, NOT_WRITABLE = "E-FILE-009", "E-FILE-010", "E-FILE-011"
+SCHEMA_MARK, NOT_WRITABLE = "E-FILE-010", "E-FILE-011"
 
 SCHEMA = "stackelberg-game/1"
 
@@ -41,8 +42,6 @@ GAMES: dict[str, type] = {
     "tariff": TariffGame,
 }
 """The kinds of games that files can hold, by the name that stands in them."""
-
-SUFFIXES = (".json", ".nfg", ".npz")
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def read_game(path: PathName, *, limit: int = SIZE_LIMIT) -> AbstractGame:
     Raises `FileError` when the file cannot be read as its suffix says (with line and column), and `InputError` when
     what it says is not a game (with field, position, value and remedy).
     """
-    suffix = _suffix(path)
+    suffix = game_suffix(path)
     shown = printable(str(path))
     data = read_bytes(path, limit=limit)
     try:
@@ -85,7 +84,7 @@ def read_game(path: PathName, *, limit: int = SIZE_LIMIT) -> AbstractGame:
 
 def write_game(game: AbstractGame, path: PathName) -> None:
     """Write `game` to a `.json`, `.npz` or (normal form only) `.nfg` file, whole or not at all."""
-    suffix = _suffix(path)
+    suffix = game_suffix(path)
     codec.kind_of(game, GAMES)
     write_whole(path, _WRITERS[suffix](game, printable(str(path))))
 
@@ -179,18 +178,6 @@ _WRITERS: dict[str, Callable[[AbstractGame, str], bytes]] = {
     ".nfg": _write_nfg,
     ".npz": _write_npz,
 }
-
-
-def _suffix(path: PathName) -> str:
-    suffix = as_path(path).suffix.lower()
-    if suffix in SUFFIXES:
-        return suffix
-    raise FileError(
-        SUFFIX,
-        printable(str(path)),
-        found=f"the suffix {printable(suffix, 20)!r} names no format of games",
-        remedy="Use one of " + ", ".join(SUFFIXES),
-    )
 
 
 def _inside(shown: str, problem: InputError) -> InputError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .. import _boundary as boundary
-from .._disk import UNWRITABLE
+from .._disk import UNWRITABLE, write_whole
 from .._errors import FileError
 from .._record import Record
 from . import curves, landscapes, maps, style
@@ -43,8 +44,8 @@ def plot(record: Record, path: str | Path | None = None, kind: str | None = None
     return figure
 
 
-def write_table(record: Record, path: str | Path) -> Path:
-    """Write the columns of `record` as CSV, one row per entry; columns of several dimensions get one header each.
+def table(record: Record) -> str:
+    """The columns of `record` as CSV, one row per entry; columns of several dimensions get one header each.
 
     Shorter columns end in empty cells. Numbers are written so that they read back exactly.
     """
@@ -56,20 +57,17 @@ def write_table(record: Record, path: str | Path) -> Path:
         headers += [name if not place else f"{name}[{','.join(map(str, place))}]" for place in inner]
         columns += [column.tolist() for column in flat.T]
     rows = max((len(column) for column in columns), default=0)
-    with Path(path).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(headers)
-        writer.writerows([column[row] if row < len(column) else "" for column in columns] for row in range(rows))
-    return Path(path)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(headers)
+    writer.writerows([column[row] if row < len(column) else "" for column in columns] for row in range(rows))
+    return text.getvalue()
 
 
 def _write(figure: Figure, record: Record, path: Path) -> None:
     base = path.with_suffix("") if path.suffix in {".png", ".svg", ".csv"} else path
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(f"{base}.png")
-        figure.savefig(f"{base}.svg", metadata={"Date": None})
-        write_table(record, f"{base}.csv")
     except OSError as problem:
         raise FileError(
             UNWRITABLE,
@@ -77,3 +75,8 @@ def _write(figure: Figure, record: Record, path: Path) -> None:
             found=f"the picture cannot be written ({problem.strerror or problem})",
             remedy="Choose a folder that exists or can be made, with room and permission to write.",
         ) from problem
+    for suffix, metadata in (("png", {}), ("svg", {"Date": None})):
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=suffix, metadata=metadata)
+        write_whole(f"{base}.{suffix}", drawn.getvalue())
+    write_whole(f"{base}.csv", table(record).encode())

@@ -38,6 +38,7 @@ class QuantalStackelberg(AbstractSolver[AbstractGame]):
     - `tolerance`: the gap aimed at between the value and its proven bound, as a fraction of the leader's payoff range.
     - `time_limit`: seconds; the best answer so far is returned with its gap. None: as long as the work limits allow.
     - `memory_limit`: bytes that may be allocated; the estimate is made before.
+    - `seed`: of the starts of the ascent against a farsighted follower; everything else draws nothing.
 
     How it is solved depends on the game:
 
@@ -57,6 +58,7 @@ class QuantalStackelberg(AbstractSolver[AbstractGame]):
     tolerance: float
     time_limit: float | None
     memory_limit: float
+    seed: int
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class QuantalStackelberg(AbstractSolver[AbstractGame]):
         tolerance: Any = 1e-6,
         time_limit: Any = None,
         memory_limit: Any = 2**32,
+        seed: Any = 0,
     ) -> None:
         self.follower = boundary.instance("follower", follower, AbstractFollower, "sg.QuantalResponse(1.0)")
         self.announcement = boundary.one_of("announcement", announcement, ("strategy", "prescription"))  # type: ignore[assignment]
@@ -72,6 +75,7 @@ class QuantalStackelberg(AbstractSolver[AbstractGame]):
         limit = None if time_limit is None else boundary.real_number("time_limit", time_limit, low=0.0)
         self.time_limit = limit
         self.memory_limit = boundary.real_number("memory_limit", memory_limit, low=0.0, low_open=True)
+        self.seed = boundary.whole_number("seed", seed)
 
     @exact
     def __call__(self, game: AbstractGame) -> Solution:
@@ -118,7 +122,7 @@ def _(game: MarkovGame, solver: QuantalStackelberg) -> Solution:
     own = getattr(solver.follower, "discount", None)
     if (game.follower_discount if own is None else own) == 0.0 or game.horizon == 1:
         return BackwardInduction(solver.follower, solver.announcement, solver.tolerance, solver.time_limit)(game)
-    return GradientAscent(solver.follower, solver.announcement)(game)
+    return GradientAscent(solver.follower, solver.announcement, seed=solver.seed)(game)
 
 
 @_solve.register
