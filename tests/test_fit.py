@@ -266,6 +266,18 @@ def test_held_out_plays_tell_the_true_model(truth):
     assert np.all(np.diff(table["held_out_per_play"]) <= 0)
 
 
+def test_models_that_a_log_cannot_tell_apart_are_compared_once():
+    """Both columns pay alike against uniform play: level 1 is level 0, and level-k thinking is a trembling hand."""
+    choices = sg.sample_choices(GAME, sg.QuantalResponse(3.0), np.random.default_rng(0).dirichlet(np.ones(2), 8), 50)
+    models = [sg.LevelKModel(), sg.TremblingModel(), sg.PayoffModel(), sg.WeightsModel(), sg.QuantalModel()]
+    fits = {fit.kind: fit for fit in sg.compare_models(choices, GAME, models)}
+    assert set(fits) == {"trembling", "weights", "quantal"}
+    assert "level-k: this log cannot tell it from trembling" in fits["trembling"].notes
+    uneven = sg.NormalFormGame([[2, 4], [1, 3]], [[2, 0], [0, 1]])  # level 1 now has a column of its own
+    choices = sg.sample_choices(uneven, sg.LevelK([0.2, 0.4, 0.4]), [[0.1, 0.9], [0.8, 0.2]], 200)
+    assert len(sg.compare_models(choices, uneven, models[:2])) == 2
+
+
 def test_shares_solve_the_mixture_likelihood():
     rng = np.random.default_rng(4)
     for _ in range(20):

@@ -8,7 +8,9 @@ from statsmodels.stats.proportion import proportion_confint
 
 import stackelberg as sg
 from stackelberg.evaluation.response_curve import wilson_interval
+from stackelberg.evaluation.rivals import loses
 from stackelberg.evaluation.worst_case import Stakes, worst_in_ellipsoid, worst_shares, worst_temperature
+from stackelberg.followers.fit_logit import LogitLikelihood
 
 
 GAME = sg.NormalFormGame([[2, 4], [1, 3]], [[1, 0], [0, 1]])
@@ -129,11 +131,77 @@ def test_rivals_are_fitted_to_the_same_choices_and_stored():
     found = sg.stress(GAME, [0.6, 0.4], fit, choices=choices)
     assert "trembling, fitted to the same choices" in {row.model for row in found.rows}
     data = json.loads(json.dumps(found.to_json()))
-    assert data["leader_value"] == min(row["leader_value"]["value"] for row in data["rows"])
+    values = [row["leader_value"]["value"] for row in data["rows"]]
+    assert data["worst_of_all"]["leader_value"]["value"] == min(values)
+    possible = [value for value, row in zip(values, data["rows"], strict=True) if not row["rejected"]]
+    assert data["leader_value"] == data["worst"]["leader_value"]["value"] == min(possible)
     record = found.record
     assert record.kind == "stress"
     assert np.all(record["low"] <= record["leader_value"])
     assert np.allclose(record["loss"], found.promised - record["leader_value"])
+
+
+def test_rivals_that_the_log_rejects_are_marked_and_not_the_worst():
+    fit, choices = fitted()
+    found = sg.stress(GAME, [0.6, 0.4], fit, choices=choices)
+    verdicts = {row.model: row.rejected for row in found.rows}
+    assert verdicts["as fitted"] is None
+    assert verdicts["uniform play"] is True
+    assert verdicts["best response, ties for the leader"] is True  # it makes none of the slips that were seen
+    assert verdicts["weights, fitted to the same choices"] is False
+    assert found.worst.rejected is not True
+    assert found.worst_of_all.model == "best response, ties for the leader"
+    assert found.record["rejected"].sum() == sum(verdict is True for verdict in verdicts.values())
+    assert {row.rejected for row in sg.stress(GAME, [0.6, 0.4], fit).rows} == {None}
+
+
+def share_rejected(strength, logs=1_000, plays=40):
+    """How often a logit rival is rejected when the truth is logit with inverse temperature 3."""
+    rng = np.random.default_rng(1)
+    payoffs = rng.dirichlet(np.ones(2), 10)
+
+    def answers(temperatures):
+        logits = np.asarray(temperatures)[:, None, None] * payoffs
+        return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+
+    truth, rival = answers([3.0])[0], answers([strength])[0]
+    counts = rng.multinomial(plays, np.exp(truth), size=(logs, 10)).astype(float)
+    likelihood = LogitLikelihood(payoffs[..., None], ("inverse_temperature",), nonnegative=True)
+    fitted = answers(likelihood.estimate(counts.reshape(logs, -1), None).parameters[:, 0])
+    return np.mean([loses(log, fit, rival, 1, 0.95) for log, fit in zip(counts, fitted, strict=True)])
+
+
+def test_the_truth_is_rarely_rejected_and_a_wrong_precision_often():
+    """With the estimate z standard errors off the truth, z²/2 - 1 > 1.645 |z| needs |z| > 3.8: 1 log of 7,000.
+
+    More than 5 of 1,000 logs are a false alarm in 1 of 10^7 seeds. The planted bug: a rival half as precise.
+    """
+    assert share_rejected(3.0) <= 0.005
+    assert share_rejected(1.5) >= 0.9
+
+
+def test_suspects_that_answer_alike_are_shown_once():
+    """In this game both columns pay alike against uniform play, so that a deaf follower plays uniformly."""
+    fit, choices = fitted()
+    found = sg.stress(GAME, [0.6, 0.4], fit, choices=choices)
+    names = {row.model for row in found.rows}
+    assert not {"ignores the commitment", "level-k, fitted to the same choices"} & names
+    assert {"uniform play", "trembling, fitted to the same choices"} <= names
+    assert "ignores the commitment (as uniform play)" in found.notes[-1]
+    asked = {"one": sg.QuantalResponse(0.0), "two": sg.LevelK([1.0, 0.0, 0.0])}
+    assert [row.model for row in sg.stress(GAME, [0.6, 0.4], fit, rivals=asked).rows[2:]] == ["one", "two"]
+
+
+def test_a_rival_that_is_any_function_is_judged_too():
+    fit, choices = fitted(plays=20)
+    rivals = {"deaf": sg.Callback(lambda game, commitment: np.array([0.5, 0.5]))}
+    assert sg.stress(GAME, [0.6, 0.4], fit, rivals=rivals, choices=choices).rows[2].rejected is True
+
+
+def test_simultaneous_play_rejects_no_answer_to_a_commitment():
+    game, choices = sg.ochs_matching_pennies()
+    fit = sg.fit_response(choices, game, sg.QuantalEquilibriumModel(), folds=0)
+    assert {row.rejected for row in sg.stress(game, [0.5, 0.5], fit, choices=choices).rows} == {None}
 
 
 def test_a_commitment_of_another_game_is_refused():

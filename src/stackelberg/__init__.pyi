@@ -39,7 +39,8 @@ from .evaluation.outcome import Outcome, evaluate
 from .evaluation.landscape import landscape
 from .evaluation.learning import learning_curve
 from .evaluation.response_curve import response_curve
-from .evaluation.stress import Stress, StressRow, stress, usual_suspects
+from .evaluation.rivals import usual_suspects
+from .evaluation.stress import Stress, StressRow, stress
 from .evaluation.demand import demand
 from .evaluation.coverage import coverage_map
 from .solvers.base import AbstractSolver

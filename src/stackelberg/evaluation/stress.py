@@ -14,19 +14,16 @@ from .. import _boundary as boundary
 from .._errors import InputError
 from .._record import Estimate, Record, plain
 from ..followers.base import AbstractFollower
-from ..followers.behavioural import Trembling
-from ..followers.best_response import BestResponse
-from ..followers.fit import fit_response
 from ..followers.fit_likelihood import log_likelihood
 from ..followers.fit_logit import LogitLikelihood
 from ..followers.fit_mixture import MixtureLikelihood
 from ..followers.fit_models import QuantalEquilibriumModel, QuantalModel, one_shot
-from ..followers.fit_result import MODELS, Fit
-from ..followers.level_k import LevelK
+from ..followers.fit_result import Fit
 from ..followers.quantal_response import QuantalResponse
 from ..games.base import AbstractGame
 from ..games.choices import Choices, ChoiceTable
 from .outcome import evaluate
+from .rivals import rejected, usual_suspects, without_doubles
 from .worst_case import Stakes, worst_in_ellipsoid, worst_shares, worst_temperature
 
 
@@ -35,12 +32,14 @@ class StressRow:
     """What a plan is worth against one follower.
 
     - `leader_value`: with the interval over the followers meant; `loss`: what was promised minus this value.
+    - `rejected`: whether the log of choices rejects this rival (`None`: there was no log to ask).
     """
 
     model: str
     leader_value: Estimate
     follower_value: float
     loss: float
+    rejected: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The row in JSON's own types."""
@@ -62,24 +61,31 @@ class Stress:
 
     @property
     def worst(self) -> StressRow:
-        """The row with the lowest value for the leader."""
+        """The row with the lowest value for the leader among those that the log does not reject."""
+        return min((row for row in self.rows if not row.rejected), key=lambda row: float(row.leader_value))
+
+    @property
+    def worst_of_all(self) -> StressRow:
+        """The row with the lowest value for the leader, rejected by the log or not."""
         return min(self.rows, key=lambda row: float(row.leader_value))
 
     def to_json(self) -> dict[str, Any]:
-        """The table in JSON's own types; `leader_value` is the worst one."""
+        """The table in JSON's own types; `leader_value` is that of `worst`."""
         return plain(
             {
                 "leader_value": float(self.worst.leader_value),
                 "promised": self.promised,
                 "level": self.level,
                 "rows": [row.to_json() for row in self.rows],
+                "worst": self.worst.to_json(),
+                "worst_of_all": self.worst_of_all.to_json(),
                 "notes": self.notes,
             }
         )
 
     @property
     def record(self) -> Record:
-        """The table, to be drawn: columns `model`, `leader_value`, `low`, `high`, `follower_value`, `loss`."""
+        """The table, to be drawn: `model`, `leader_value`, `low`, `high`, `follower_value`, `loss`, `rejected`."""
         values = [row.leader_value for row in self.rows]
         columns = {
             "model": np.array([row.model for row in self.rows]),
@@ -88,6 +94,7 @@ class Stress:
             "high": np.array([float(value.high) for value in values]),
             "follower_value": np.array([row.follower_value for row in self.rows]),
             "loss": np.array([row.loss for row in self.rows]),
+            "rejected": np.array([row.rejected is True for row in self.rows]),
         }
         return Record("stress", columns, {"planned": self.promised, "level": self.level})
 
@@ -108,7 +115,8 @@ def stress(
       the ellipsoid of the Fisher information (with `choices`, the likelihood-ratio set); for shares the intervals.
     - `rivals`: followers by name; left out, the usual suspects (tie rules, uniform play, half and twice the inverse
       temperature, a trembling hand, a follower that ignores the commitment), and, with `choices`, every other model
-      fitted to the same log.
+      fitted to the same log. Suspects that answer this commitment alike are shown once.
+    - `choices`: the log; rivals that it rejects are marked (see `rejected` in `StressRow`).
     - `promised`: the value that was planned for; the value against the fitted follower when left out.
     - `seed`: of the samples that start the search over several parameters.
 
@@ -119,37 +127,16 @@ def stress(
     worst, notes = _worst_of_set(game, np.asarray(commitment), fit, choices, seed)
     rows.append((f"worst in the {100 * fit.level:g}% set", *worst))
     suspects = usual_suspects(fit, game, choices) if rivals is None else rivals
+    verdicts = rejected(fit, game, choices, suspects, batched=rivals is None)
+    if rivals is None:
+        suspects, doubles = without_doubles(game, commitment, suspects, verdicts)
+        notes = [*notes, *doubles]
     rows += [(name, *_values(game, commitment, follower)) for name, follower in suspects.items()]
     expected = float(rows[0][1]) if promised is None else boundary.real_number("promised", promised)
-    table = tuple(StressRow(name, value, paid, expected - float(value)) for name, value, paid in rows)
+    table = tuple(
+        StressRow(name, value, paid, expected - float(value), verdicts.get(name)) for name, value, paid in rows
+    )
     return Stress(expected, fit.level, table, tuple(notes))
-
-
-def usual_suspects(fit: Fit, game: AbstractGame, choices: Choices | None = None) -> dict[str, AbstractFollower]:
-    """Rival followers, by name: tie rules, other precisions, trembles; with `choices`, other models fitted to them."""
-    suspects: dict[str, AbstractFollower] = {
-        "best response, ties for the leader": BestResponse("leader"),
-        "best response, ties against the leader": BestResponse("adversary"),
-        "uniform play": QuantalResponse(0.0),
-        "as fitted, one play in ten at random": Trembling(fit.follower, 0.1),
-        "ignores the commitment": LevelK([0.0, 1.0, 0.0]),
-    }
-    if isinstance(fit.follower, QuantalResponse):
-        precision = float(fit.follower.inverse_temperature)
-        suspects["half the inverse temperature"] = QuantalResponse(0.5 * precision)
-        suspects["twice the inverse temperature"] = QuantalResponse(2.0 * precision)
-    if choices is not None:
-        for kind, model in MODELS.items():
-            if kind not in {fit.kind, "uniform"} and (other := _tried(choices, game, model)) is not None:
-                suspects[f"{kind}, fitted to the same choices"] = other.follower
-    return suspects
-
-
-def _tried(choices: Choices, game: AbstractGame, model: type) -> Fit | None:
-    try:
-        return fit_response(choices, game, model(), folds=0)
-    except InputError:  # this kind of log or game does not inform the model
-        return None
 
 
 def _values(game: AbstractGame, commitment: Any, follower: AbstractFollower) -> tuple[Estimate, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -80,10 +81,36 @@ def compare_models(
 ) -> tuple[Fit, ...]:
     """The fits of several models to one log, the best held-out log-likelihood first.
 
-    All models predict the same folds. `comparison(fits)` is the table.
+    All models predict the same folds. `comparison(fits)` is the table. Of models that the log cannot tell apart only
+    the simplest is handed back, with a note that names the others.
     """
-    fits = [fit_response(choices, game, model, folds=folds, seed=seed) for model in models]
-    return tuple(sorted(fits, key=lambda fit: -fit.held_out_log_likelihood if folds else fit.aic))
+    fits, doubles = distinct([fit_response(choices, game, model, folds=folds, seed=seed) for model in models])
+    noted = [replace(fit, notes=(*fit.notes, *(note for kind, note in doubles if kind == fit.kind))) for fit in fits]
+    return tuple(sorted(noted, key=lambda fit: -fit.held_out_log_likelihood if folds else fit.aic))
+
+
+def distinct(fits: Sequence[Fit]) -> tuple[list[Fit], list[tuple[str, str]]]:
+    """The fits of one log without those that say the same of it as a simpler one, in their order.
+
+    Two fits say the same when their log-likelihoods, those held out and their numbers of identified parameters agree;
+    of such fits the one with the fewest parameters is kept. Also returned: the kind that is kept and a sentence, for
+    each fit left out.
+    """
+    kept: list[Fit] = []
+    doubles: list[tuple[str, str]] = []
+    for fit in sorted(fits, key=lambda fit: len(fit.parameters)):
+        twin = next((other for other in kept if _says_the_same(fit, other)), None)
+        if twin is None:
+            kept.append(fit)
+        else:
+            doubles.append((twin.kind, f"{fit.kind}: this log cannot tell it from {twin.kind}"))
+    return [fit for fit in fits if fit in kept], doubles
+
+
+def _says_the_same(one: Fit, other: Fit) -> bool:
+    figures = np.array([(fit.log_likelihood, fit.held_out_log_likelihood) for fit in (one, other)])
+    is_close = np.allclose(figures[0], figures[1], rtol=0.0, atol=1e-7 * max(1.0, one.num_plays), equal_nan=True)
+    return one.identified_dimension == other.identified_dimension and is_close
 
 
 def comparison(fits: Sequence[Fit]) -> Record:
