@@ -18,11 +18,12 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from .. import _boundary as boundary
-from .._record import Certificate, Estimate, Solution
+from .._record import Solution
 from .._types import Ties
 from ..calculus.precision import exact
 from ..games.security import SecurityGame
 from .base import AbstractSolver
+from .certified import certified
 from .rescale import precision_notes, rescale
 from .security_levels import Level, ScaledPayoffs, forced_coverage, least_level, spare_coverage
 
@@ -58,24 +59,26 @@ class SecurityLP(AbstractSolver[SecurityGame]):
         plan = (_strong if self.ties == "leader" else _weak)(game, scaled, level, self.epsilon)
         coverage = np.asarray(game.check_commitment(plan.coverage))
         response = _response(game, coverage, plan, self.ties)
-        induced = game.induce(coverage)
-        lower, earned = float(game.leader_value(coverage, response)), float(induced.value(response))
-        upper = max(_upper_bound(game, scaled, level, plan.ceiling, self.ties), lower)
-        regret = max(float(np.max(np.asarray(induced.follower_payoff))) - earned, 0.0)
+        value = float(game.leader_value(coverage, response))
+        upper = _upper_bound(game, scaled, level, plan.ceiling, self.ties)
         span = float(np.max(game.leader_covered) - np.min(game.leader_uncovered))
-        close = upper - lower <= 4.0 * TIED * span + 32.0 * np.spacing(max(abs(lower), abs(upper)))
-        approached = self.ties == "adversary" and upper - lower <= 2.0 * self.epsilon * span
-        status = "optimal" if close else "supremum" if approached else "bounded"
-        return Solution(
-            commitment=coverage,
-            response=response,
-            leader_value=Estimate(lower, lower, upper, status),
-            follower_value=Estimate.exact(earned),
-            certificate=Certificate(
-                lower, upper, regret, status, "the least level of the follower, bounded from below", (plan.note, *notes)
-            ),
-            method="SecurityLP",
-            statistics={"level": earned + regret, "seconds": time.perf_counter() - started},
+        rounding = 4.0 * TIED * span + 32.0 * float(np.spacing(max(abs(value), abs(upper))))
+        is_approached = self.ties == "adversary" and upper - value > rounding
+        return certified(
+            game,
+            coverage,
+            response,
+            upper=upper,
+            tolerance=2.0 * self.epsilon * span if is_approached else 0.0,
+            rounding=rounding,
+            solver="SecurityLP",
+            proof="the least level of the follower, bounded from below",
+            closed="supremum" if is_approached else "optimal",
+            notes=(plan.note, *notes),
+            statistics={
+                "level": float(np.max(np.asarray(game.induce(coverage).follower_payoff))),
+                "seconds": time.perf_counter() - started,
+            },
         )
 
 
@@ -157,7 +160,7 @@ def _upper_bound(game: SecurityGame, scaled: ScaledPayoffs, level: Level, ceilin
     """The most that the leader can get from a target that can be attacked at the proven level or above."""
     takes = scaled.follower_uncovered - scaled.follower_covered
     room = scaled.follower_uncovered - level.proven
-    possible: Bool[np.ndarray, "n"] = room >= 0.0 if ties == "leader" else room > 2.0 * TIED
+    possible: Bool[np.ndarray, "n"] = room >= -level.tolerance if ties == "leader" else room > 2.0 * TIED
     possible &= (takes > 0.0) | (game.schedules is None)  # the plan's ceiling holds the others, from their own program
     with np.errstate(divide="ignore", invalid="ignore"):
         most = np.where(takes > 0.0, room / takes, level.spare)

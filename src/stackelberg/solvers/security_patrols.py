@@ -9,6 +9,7 @@ point under the tangents, where new ones are drawn. Prices of the targets prove 
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,7 @@ from scipy.optimize import LinearConstraint, linprog, minimize
 
 from ..calculus.simplex import choice_on_host, logarithm_on_host, weight_on_host
 from ..games.security import SecurityGame
-from .separable_logit import SeparableLogit, upper_bound
+from .separable_logit import EPSILON, SeparableLogit, upper_bound
 
 
 ROUNDS = 60
@@ -49,28 +50,29 @@ def maximise_patrols(
     shift = float(np.min(problem.base))
     problem = replace(problem, base=problem.base - shift)
     runs = _flattest(problem, patrols)
-    best = runs @ patrols.rows
-    value, upper = float(problem.ratio(best[None])[0]), float(np.max(problem.base + problem.gain))
-    points = [best]
-    if sum(patrols.rows.shape) <= MAX_CLIMB:
+    even = np.full(len(runs), min(1.0, patrols.limit / max(len(runs), 1))) @ patrols.rows
+    points = [np.minimum(point, problem.high[0]) for point in (runs @ patrols.rows, even, np.zeros_like(even))]
+    value, best = max(((float(problem.ratio(point[None])[0]), point) for point in points), key=lambda pair: pair[0])
+    upper = float(np.max(problem.base + problem.gain)) * (1.0 + 4.0 * EPSILON)
+    if sum(patrols.rows.shape) <= MAX_CLIMB and time.perf_counter() < deadline:
         x = _climb(problem, patrols, runs)
         reached = float(problem.ratio(x[None])[0])
-        upper = min(upper, _bound(problem, patrols, _worth(problem, x, reached), x, reached))
+        upper = min(upper, _bound(problem, patrols, _log_worth(problem, x, reached), max(reached, value)))
         best, value = (x, reached) if reached > value else (best, value)
         points.append(x)
     trial, steps, bisect = value, 0, False
     while upper - value > 0.1 * gap and steps < ROUNDS and time.perf_counter() < deadline:
         steps += 1
-        coverage, prices = _under_tangents(problem, patrols, trial, best, points)
+        coverage, log_prices = _under_tangents(problem, patrols, trial, best, points)
         points.append(coverage)
         x = np.minimum(coverage, problem.stationary(np.array([trial]), np.full((1, 1), -np.inf))[0])
         reached, before = float(problem.ratio(x[None])[0]), value
         best, value = (x, reached) if reached > value else (best, value)
-        for candidate in (prices, _worth(problem, x, max(trial, reached))):
-            upper = min(upper, _bound(problem, patrols, candidate, x, max(trial, reached)))
+        for candidate in (log_prices, _log_worth(problem, x, max(trial, reached))):
+            upper = min(upper, _bound(problem, patrols, candidate, value))
         bisect = not bisect and value - before < 0.25 * (upper - value)
         trial = 0.5 * (value + upper) if bisect else value
-    return best, value + shift, max(upper, value) + shift, steps
+    return best, value + shift, upper + shift, steps
 
 
 def _level(problem: SeparableLogit, x: Float[np.ndarray, "n"]) -> float:
@@ -85,7 +87,7 @@ def _under_tangents(
     best: Float[np.ndarray, "n"],
     points: list[Float[np.ndarray, "n"]],
 ) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-    """The coverage that is best under all tangents, and what coverage of each target is worth there.
+    """The coverage that is best under all tangents, and the logarithm of what coverage of each target is worth there.
 
     Tangents touch at earlier answers and where the weight of a target has certain logarithms relative to Σ w at `best`;
     beyond e^20 the target would take all the attacks, and no tangent is needed. Rows are divided by their slopes where
@@ -126,22 +128,24 @@ def _under_tangents(
         method="highs",
     )
     if done.x is None:
-        return best, _worth(problem, best, trial)
+        return best, _log_worth(problem, best, trial)
     runs = np.clip(done.x[2 * n :], 0.0, 1.0)
     runs = runs * min(1.0, patrols.limit / max(float(np.sum(runs)), 1e-300))
     prices = -np.asarray(done.ineqlin.marginals)[len(row) : len(row) + n]
-    return np.clip(runs @ patrols.rows, 0.0, problem.high[0]), np.maximum(prices, 0.0)
+    return np.clip(runs @ patrols.rows, 0.0, problem.high[0]), logarithm_on_host(np.maximum(prices, 0.0)) + level
 
 
 def _flattest(problem: SeparableLogit, patrols: Patrols) -> Float[np.ndarray, "k"]:
     """Runs under which the largest logit is least: where the search starts."""
     k, n = patrols.rows.shape
+    size = max(float(np.max(np.abs(problem.slope))), float(np.max(np.abs(problem.offset))), 1e-300)
+    size = float(np.ldexp(1.0, np.frexp(size)[1]))
     done = linprog(
         np.append(np.zeros(k), 1.0),
         A_ub=np.block(
-            [[problem.slope[0][:, None] * patrols.rows.T, -np.ones((n, 1))], [np.ones((1, k)), np.zeros((1, 1))]]
+            [[problem.slope[0][:, None] / size * patrols.rows.T, -np.ones((n, 1))], [np.ones((1, k)), np.zeros((1, 1))]]
         ),
-        b_ub=np.append(-problem.offset[0], patrols.limit),
+        b_ub=np.append(-problem.offset[0] / size, patrols.limit),
         bounds=[(0.0, 1.0)] * k + [(None, None)],
         method="highs",
     )
@@ -180,16 +184,16 @@ def _climb(problem: SeparableLogit, patrols: Patrols, runs: Float[np.ndarray, "k
     return np.clip(np.minimum(done.x[:n], runs @ patrols.rows), 0.0, problem.high[0])
 
 
-def _worth(problem: SeparableLogit, x: Float[np.ndarray, "n"], value: float) -> Float[np.ndarray, "n"]:
-    """The derivative of each term in its coverage at `x`, at least 0."""
+def _log_worth(problem: SeparableLogit, x: Float[np.ndarray, "n"], value: float) -> Float[np.ndarray, "n"]:
+    """The logarithm of the derivative of each term in its coverage at `x`, where it is positive."""
     rest = problem.pull(np.array([value])) + problem.slope * problem.gain * x
-    return (problem.shares(x[None]) * np.maximum(rest, 0.0))[0]
+    return (problem.offset + problem.slope * x + logarithm_on_host(np.maximum(rest, 0.0)))[0]
 
 
-def _bound(
-    problem: SeparableLogit, patrols: Patrols, prices: Float[np.ndarray, "n"], x: Float[np.ndarray, "n"], value: float
-) -> float:
-    """What `prices` (in units of Σ w at `x`) prove."""
-    log_prices = logarithm_on_host(prices)[None] + _level(problem, x)
-    spent = np.array([patrols.dearest(prices)])
-    return float(upper_bound(problem, np.array([value]), x[None], lambda _: (log_prices, spent))[0])
+def _bound(problem: SeparableLogit, patrols: Patrols, log_prices: Float[np.ndarray, "n"], value: float) -> float:
+    """What these prices of coverage prove."""
+    top = float(np.max(log_prices))
+    top = top if math.isfinite(top) else 0.0
+    dearest = patrols.dearest(weight_on_host(log_prices - top))
+    log_spent = logarithm_on_host(np.array([dearest])) + top
+    return float(upper_bound(problem, np.array([value]), lambda _: (log_prices[None], log_spent))[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -11,14 +12,16 @@ from jaxtyping import Float
 
 from .. import _boundary as boundary
 from .._errors import InputError, NonFiniteResultError
-from .._record import Certificate, Estimate, Solution
+from .._record import Solution
 from ..calculus.precision import exact
 from ..followers.base import AbstractFollower, AbstractLogitFollower
 from ..followers.quantal_response import QuantalResponse
 from ..games.security import SecurityGame
+from .certified import certified
+from .rescale import rescale
 from .security_attraction import search_attraction
 from .security_patrols import maximise_patrols
-from .separable_logit import SeparableLogit, maximise
+from .separable_logit import EPSILON, SeparableLogit, maximise
 
 
 LogitFollower: TypeAlias = AbstractLogitFollower | QuantalResponse
@@ -47,31 +50,32 @@ def security_quantal(
     started = time.perf_counter()
     tolerance = boundary.real_number("tolerance", tolerance, low=0.0, high=1.0, low_open=True)
     problem = logit_problem(game, follower)
+    leader = rescale(np.stack([problem.base[0], problem.base[0] + problem.gain[0]])[None])
+    low, high = leader.scaled[0]
+    problem = replace(problem, base=low[None], gain=np.maximum(high - low, 0.0)[None])
     deadline = math.inf if time_limit is None else started + boundary.real_number("time_limit", time_limit, low=0.0)
-    gap = tolerance * float(np.max(game.leader_covered) - np.min(game.leader_uncovered))
+    gap = tolerance * float(np.max(high))
+    proof = CONVEX
     if np.any(problem.slope > 0.0):
-        coverage, value, upper, steps = search_attraction(game, problem, gap, deadline)
+        coverage, _, upper, steps = search_attraction(game, problem, gap, deadline)
         proof = BRANCHED
     elif game.schedules is None:
-        best = maximise(problem)
-        coverage, value, upper, steps, proof = best.x[0], float(best.value[0]), float(best.upper[0]), best.steps, CONVEX
+        best = maximise(problem, deadline)
+        coverage, upper, steps = best.x[0], float(best.upper[0]), best.steps
     else:
-        coverage, value, upper, steps = maximise_patrols(game, problem, gap, deadline)
-        proof = CONVEX
+        coverage, _, upper, steps = maximise_patrols(game, problem, gap, deadline)
     coverage = np.asarray(game.check_commitment(coverage))
-    response = np.asarray(follower.respond(game, coverage))
-    induced = game.induce(coverage)
-    lower, earned = float(game.leader_value(coverage, response)), float(induced.value(response))
-    upper = max(upper + abs(lower - value), lower)  # both computed this value: where they differ, rounding is felt
-    status = "optimal" if upper - lower <= max(gap, 4.0 * np.spacing(abs(lower))) else "bounded"
-    regret = max(float(induced.value(induced.best_response())) - earned, 0.0)
-    return Solution(
-        commitment=coverage,
-        response=response,
-        leader_value=Estimate(lower, lower, upper, status),
-        follower_value=Estimate.exact(earned),
-        certificate=Certificate(lower, upper, regret, status, proof),
-        method="SecurityQuantal",
+    blur = _blur(game, follower, problem, coverage) * float(np.max(high))
+    rounding = float(leader.restore_difference(np.array([blur]))[0]) + 4.0 * np.spacing(abs(_largest(game)))
+    return certified(
+        game,
+        coverage,
+        np.asarray(follower.respond(game, coverage)),
+        upper=min(float(leader.restore(np.array([upper]))[0]) + rounding, float(np.max(game.leader_covered))),
+        tolerance=tolerance * float(np.max(game.leader_covered) - np.min(game.leader_uncovered)),
+        rounding=rounding,
+        solver="SecurityQuantal",
+        proof=proof,
         statistics={"steps": steps, "seconds": time.perf_counter() - started},
     )
 
@@ -107,6 +111,27 @@ def logit_problem(game: SecurityGame, follower: AbstractFollower) -> SeparableLo
         high=_reachable(game)[None],
         budget=np.array([float(game.resources)]) if game.schedules is None else None,
     )
+
+
+def _blur(
+    game: SecurityGame, follower: AbstractFollower, problem: SeparableLogit, coverage: Float[np.ndarray, "n"]
+) -> float:
+    """By which fraction of the leader's range rounding of the logits can move a value: at most 1.
+
+    Where all logits are within d of what they should be, every probability is right but for a factor of e^(2d).
+    Measured at `coverage`, since a follower computes its logits in its own order, and estimated from their size.
+    """
+    assert isinstance(follower, LogitFollower)
+    logits = np.asarray(follower.logits(game, coverage))
+    affine = problem.offset[0] + problem.slope[0] * coverage
+    measured = np.ptp(logits - affine)
+    size = np.max(np.abs(logits)) + np.max(np.abs(problem.offset)) + np.max(np.abs(problem.slope))
+    return min(1.0, 4.0 * (float(measured) + 4.0 * EPSILON * float(size)) + 16.0 * EPSILON)
+
+
+def _largest(game: SecurityGame) -> float:
+    """The largest payoff of the leader, in size."""
+    return float(max(np.max(np.abs(game.leader_covered)), np.max(np.abs(game.leader_uncovered))))
 
 
 def _reachable(game: SecurityGame) -> Float[np.ndarray, "n"]:

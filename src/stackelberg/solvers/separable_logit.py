@@ -18,6 +18,8 @@ Weak duality then proves an upper bound for F whatever the search has done: see 
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -31,6 +33,7 @@ from ..calculus.simplex import choice_on_host, logarithm_on_host, weight_on_host
 
 EPSILON = float(np.finfo(np.float64).eps)
 STEPS = 200
+TINY = 1e-290  # more than all that can underflow beside a part of size 1
 STRAIGHT = 1e-14  # a gain below this fraction of A bends the term by less than rounding
 CANCELLING = 1e4  # beyond this ratio A/u the closed form loses digits, which one Newton step restores
 
@@ -106,97 +109,160 @@ class LogitOptimum:
     steps: int
 
 
-def maximise(problem: SeparableLogit) -> LogitOptimum:
+def maximise(problem: SeparableLogit, deadline: float = math.inf) -> LogitOptimum:
     """The global maximum of each problem, with an upper bound that is proven by weak duality.
 
     Dinkelbach's iteration, bracketed: between the best value so far and the least trial value that was proved too
     large. Bisection steps in where the plain iteration would creep, since at slope s it can gain as little as u/|s| a
-    step. Raises `SolverError` when F has no maximum (an unbounded price that nobody can refuse).
+    step. It tries a hair above the best value, where no term is exactly 0, and starts from the best of several points.
+    After `deadline` (on the clock of `time.perf_counter`) it stops with what it has; at most `STEPS` steps are made.
+    Raises `SolverError` when F has no maximum (an unbounded price that nobody can refuse).
     """
     shift = np.min(problem.base, axis=-1)
     problem = replace(problem, base=problem.base - shift[:, None])
-    x = problem.low.copy()
+    x = _start(problem)
     best = problem.ratio(x)
     log_price = np.full(best.shape, -np.inf)
-    ceiling = np.max(problem.base + _times(problem.gain, problem.high), axis=-1)
+    ceiling = _ceiling(problem)
     stride = np.max(np.abs(problem.base) + problem.gain, axis=-1)
-    trial, done, crept = best, np.zeros(best.shape, bool), np.zeros(best.shape, bool)
+    hair = 4.0 * EPSILON * stride
+    trial, done, crept = best + hair, np.zeros(best.shape, bool), np.zeros(best.shape, bool)
     steps = 0
-    while not done.all() and steps < STEPS:
+    while not done.all() and steps < STEPS and (steps == 0 or time.perf_counter() < deadline):
         steps += 1
         candidate, price = _at_value(problem, trial, log_price)
         reached = problem.ratio(candidate)
         gained = reached - best
-        better = gained > 0.0
-        is_best = (trial == best) & ~done
-        x = np.where(((better | is_best) & ~done)[:, None], candidate, x)
+        better = (gained > 0.0) & ~done
+        is_best = (trial <= best + hair) & ~done
+        tolerance = 4.0 * EPSILON * (np.abs(best) + np.sum(problem.shares(x) * problem.gain, axis=-1))
+        x = np.where((better | (is_best & (gained >= -tolerance)))[:, None], candidate, x)
         log_price = np.where(is_best, price, log_price)
         ceiling = np.where(reached < trial, np.minimum(ceiling, trial), ceiling)
-        tolerance = 4.0 * EPSILON * (np.abs(best) + np.sum(problem.shares(x) * problem.gain, axis=-1))
         done |= is_best & (gained <= tolerance)
-        best = np.where(better & ~done, reached, best)
+        best = np.where(better, reached, best)
         crept = is_best & (gained < 0.25 * (ceiling - best))
         stride = np.where(crept & np.isinf(ceiling), 2.0 * stride, stride)
         middle = np.where(np.isinf(ceiling), best + stride, best + 0.5 * (ceiling - best))
         if not np.all(done | np.isfinite(middle)):
             raise SolverError(f"{SolverError.code} The objective has no maximum: bound the variables or add an option.")
-        trial = np.where(crept & (middle > best), middle, best)
+        trial = np.where(crept & (middle > best + hair), middle, best + hair)
     best = problem.ratio(x)
-    upper = upper_bound(problem, best, x, lambda value: (_at_value(problem, value, log_price)[1][:, None], None))
+    upper = upper_bound(problem, best, lambda value: (_at_value(problem, value, log_price)[1][:, None], None), deadline)
     return LogitOptimum(x, best + shift, upper + shift, log_price, steps)
+
+
+def _start(problem: SeparableLogit) -> Float[np.ndarray, "g n"]:
+    """The best of four feasible points: nothing, an even share, all that is allowed, and the flattest logits."""
+    high = np.where(np.isinf(problem.high), problem.low, problem.high)
+    room = high - problem.low
+    points = [problem.low, problem.low + room]
+    if problem.budget is not None:
+        rest = problem.budget - np.sum(problem.low, axis=-1)
+        total = np.sum(room, axis=-1)
+        share = np.where(total > rest, rest / np.where(total > rest, total, 1.0), 1.0)[:, None]
+        points = [problem.low, problem.low + share * room, _flattest(problem, high)]
+    values = np.stack([problem.ratio(point) for point in points])
+    chosen = np.argmax(values, axis=0)
+    return np.stack(points)[chosen, np.arange(len(chosen))]
+
+
+def _flattest(problem: SeparableLogit, high: Float[np.ndarray, "g n"]) -> Float[np.ndarray, "g n"]:
+    """The point within the budget whose largest logit is least, by bisection: the strong equilibrium's coverage."""
+    logits = problem.offset + problem.slope * problem.low
+    budget = np.asarray(problem.budget)
+    above, below = np.max(logits, axis=-1), np.min(problem.offset + problem.slope * high, axis=-1)
+
+    def point(level: Float[np.ndarray, "g"]) -> Float[np.ndarray, "g n"]:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            x = np.where(problem.slope < 0.0, (level[:, None] - problem.offset) / problem.slope, problem.low)
+        return np.clip(x, problem.low, high)
+
+    for _ in range(100):
+        middle = 0.5 * (above + below)
+        fits = np.sum(point(middle), axis=-1) <= budget
+        above, below = np.where(fits, middle, above), np.where(fits, below, middle)
+    return point(above)
+
+
+def _ceiling(problem: SeparableLogit) -> Float[np.ndarray, "g"]:
+    """The largest payoff of any term."""
+    return np.max(problem.base + _times(problem.gain, problem.high), axis=-1)
 
 
 def upper_bound(
     problem: SeparableLogit,
     value: Float[np.ndarray, "g"],
-    x: Float[np.ndarray, "g n"],
     prices: Callable[[Float[np.ndarray, "g"]], tuple[Float[np.ndarray, "g _"], Float[np.ndarray, "g"] | None]],
+    deadline: float = math.inf,
 ) -> Float[np.ndarray, "g"]:
-    """A number that F nowhere exceeds, a little above `value`, the value at `x`.
+    """A number that F nowhere exceeds, a little above `value`, which some x reaches.
 
     For prices π_b >= 0 (one for all, or one for each coordinate), every feasible x has
     Σ w_b (v_b + u_b x_b - r) <= ψ(r) = Σ_b max [w_b (v_b + u_b x_b - r) - π_b x_b] + (largest Σ π_b x_b), so that
-    ψ(r) <= 0 proves F <= r. `prices(r)` gives log π and that largest Σ π x (`None`: π times the budget). The bound
-    includes what rounding may have added, and how far each maximum may be from where it was evaluated.
+    ψ(r) <= 0 proves F <= r. `prices(r)` gives log π and the logarithm of that largest Σ π x (`None`: π times the
+    budget). The bound includes what rounding may have added, and how far each maximum may be from where it was
+    evaluated; it is less than three times as far from `value` as some r that could not be proven.
     """
-    _, logs = choice_on_host(problem.offset + problem.slope * x)
-    level = (problem.offset + problem.slope * x - logs)[:, :1]
-    bound = np.max(problem.base + _times(problem.gain, problem.high), axis=-1)
-    trial, proven = value, np.zeros(value.shape, bool)
-    for _ in range(60):
-        log_price, spent = prices(trial)
-        excess = _excess(problem, trial, log_price, level, spent)
-        bound = np.where(~proven & (excess <= 0.0), np.minimum(bound, trial), bound)
-        proven |= (excess <= 0.0) | (trial >= bound)
-        excess = np.where(np.isnan(excess), 0.0, excess)  # no proof, and no hint how far to go
-        if proven.all():
+    bound = _ceiling(problem)
+    bound = bound + 4.0 * EPSILON * np.abs(bound)
+    reach = 32.0 * EPSILON * np.max(np.abs(problem.base) + problem.gain + np.abs(value)[:, None], axis=-1) + TINY
+    trial = value + reach
+    for step in range(STEPS):
+        if step > 0 and time.perf_counter() >= deadline:
             break
-        further = np.maximum(trial + 2.0 * np.minimum(excess, 1e300), value + 2.0 * (trial - value))
-        further = np.minimum(further, np.where(np.isinf(bound), np.inf, bound))
-        trial = np.where(proven, trial, np.maximum(further, np.nextafter(trial, np.inf)))
-    return np.maximum(bound, value)
+        log_price, log_spent = prices(trial)
+        excess, hint = _excess(problem, trial, log_price, log_spent)
+        proven = excess <= 0.0
+        bound = np.where(proven, np.minimum(bound, trial), bound)
+        reach = np.where(proven, reach, np.maximum(reach, trial - value))
+        if np.all(bound - value <= 2.0 * reach):
+            break
+        further = value + np.clip(reach + 2.0 * np.where(np.isnan(hint), 0.0, hint), 2.0 * reach, 64.0 * reach)
+        with np.errstate(invalid="ignore"):
+            middle = value + np.sqrt(np.maximum(bound - value, 0.0) * reach)
+        trial = np.where(further < bound, further, np.where(np.isfinite(middle), middle, further))
+    return bound
 
 
 def _excess(
     problem: SeparableLogit,
     value: Float[np.ndarray, "g"],
     log_price: Float[np.ndarray, "..."],
-    level: Float[np.ndarray, "g 1"],
-    spent: Float[np.ndarray, "g"] | None,
-) -> Float[np.ndarray, "g"]:
-    """ψ(r) over Σ w at x, from above. `level` is log Σ w there, and `spent` is in the same units."""
+    log_spent: Float[np.ndarray, "g"] | None,
+) -> tuple[Float[np.ndarray, "g"], Float[np.ndarray, "g"]]:
+    """ψ(r) from above, over its largest part, and about how much larger r would have to be for 0.
+
+    Every part is brought to at most 1, so that what underflows beside it is less than `TINY`, which is added: a sum of
+    exactly 0 proves nothing. Infinite where the logits are so large that rounding moves the weights by a tenth.
+    """
     x = problem.stationary(value, log_price)
     a = -problem.slope
-    logit = problem.offset - a * x - level
-    weight, price = weight_on_host(logit), weight_on_host(log_price - level)
-    terms = weight * (problem.base + problem.gain * x - value[:, None])
+    logit = problem.offset - a * x
+    margin = problem.base + problem.gain * x - value[:, None]
+    with np.errstate(divide="ignore"):
+        width = np.abs(x) + np.minimum(problem.high - problem.low, 1.0 / np.abs(a))
+    blur = 4.0 * EPSILON * (np.abs(problem.base) + _times(problem.gain, width) + np.abs(value)[:, None])
+    if log_spent is None:
+        budget = np.zeros(value.shape) if problem.budget is None else problem.budget
+        log_spent = np.max(log_price, axis=-1) + logarithm_on_host(np.maximum(budget, 1e-100))
+        spent_on = budget / np.maximum(budget, 1e-100)
+    else:
+        spent_on = np.ones(value.shape)
+    sizes = logit + logarithm_on_host(np.abs(margin) + blur)
+    level = np.maximum(np.max(sizes, axis=-1), log_spent)[:, None]
+    level = np.where(np.isfinite(level), level, np.max(logit, axis=-1, keepdims=True))
+    weight, price = weight_on_host(logit - level), weight_on_host(log_price - level)
+    spent = weight_on_host(log_spent - level[:, 0]) * spent_on
+    terms = weight * margin
     conditioning = 4.0 * EPSILON * (4.0 + np.abs(problem.offset) + np.abs(a * x) + np.abs(level))
-    rounding = np.sum(conditioning * np.abs(terms) + 8.0 * EPSILON * price * np.abs(x), axis=-1)
-    total = np.sum(terms - price * x, axis=-1) + rounding
+    rounding = np.sum(conditioning * np.abs(terms) + weight * blur + 8.0 * EPSILON * price * np.abs(x), axis=-1)
+    total = np.sum(terms - price * x, axis=-1) + rounding + TINY
     total += np.sum(_missed(problem, value, log_price, x, weight, price, conditioning), axis=-1)
-    if spent is not None:
-        return total + spent * (1.0 + 8.0 * EPSILON)
-    return total if problem.budget is None else total + price[:, 0] * problem.budget * (1.0 + 8.0 * EPSILON)
+    total += spent * (1.0 + 8.0 * EPSILON + 2.0 * np.max(conditioning, axis=-1))
+    with np.errstate(divide="ignore", over="ignore"):
+        hint = total / np.sum(weight, axis=-1)
+    return np.where(np.max(conditioning, axis=-1) < 0.1, total, np.inf), hint
 
 
 def _missed(
@@ -227,8 +293,9 @@ def _missed(
         curved = np.fmin(near_priced, near_free + price * (x - problem.low))
         flat = np.abs(weight * u - price) * (problem.high - problem.low)
         missed = np.where(a > 0.0, curved, flat)
-    outwards = np.where(np.isneginf(log_price), rest, residual)
-    fits = ((x <= problem.low) & (outwards <= 0.0)) | ((x >= problem.high) & (outwards >= 0.0))
+    free = np.isneginf(log_price)
+    outwards, unsure = np.where(free, rest, residual), np.where(free, 0.0, conditioning)
+    fits = ((x <= problem.low) & (outwards <= -unsure)) | ((x >= problem.high) & (outwards >= unsure))
     return np.where(fits | (problem.low == problem.high), 0.0, missed)
 
 
