@@ -81,6 +81,17 @@ RECORDS = {
         {"model": np.array(["quantal", "level-k"]), "leader_value": np.array([3.0, 2.5])},
         {"planned": 3.1},
     ),
+    "policy": sg.Record(
+        "policy",
+        {"commitment": np.array([[0.2, 0.8], [1.0, 0.0]]), "response": np.array([[0.0, 0.5, 0.5], [1.0, 0.0, 0.0]])},
+        {
+            "situations": ["rich", "poor"],
+            "answered_in": ["rich", "poor"],
+            "title": "A lake",
+            "leader_actions": ["watch", "rest"],
+            "follower_actions": ["wait", "fish", "sail"],
+        },
+    ),
     "solution": sg.Record("solution", {"commitment": np.array([0.2, 0.8]), "response": np.array([0.1, 0.9])}),
 }
 
@@ -109,7 +120,7 @@ def test_a_picture_comes_as_png_svg_and_the_numbers_behind_it(name, tmp_path):
             assert read[:, 0].tolist() == values.tolist()
 
 
-@pytest.mark.parametrize("name", ["line", "triangle", "coverage", "demand", "solution"])
+@pytest.mark.parametrize("name", ["line", "triangle", "coverage", "demand", "policy", "solution"])
 def test_the_leader_is_blue_and_the_follower_orange_in_every_picture_of_both(name):
     found = colours(sg.plot(RECORDS[name]))
     assert {style.LEADER.lower(), style.FOLLOWER.lower()} <= found
@@ -175,3 +186,48 @@ def test_a_table_keeps_its_columns_apart():
     table = Table(("name", "value"), [("a [b]", "1.5"), ("long name", "10.25")], right=frozenset({"value"}))
     assert table.plain().splitlines() == ["name       value", "a [b]        1.5", "long name  10.25"]
     assert table.rich() is not None
+
+
+def test_every_estimate_lies_inside_the_frame_or_is_counted_above_it():
+    record = RECORDS["estimation"]
+    axes = sg.plot(record).axes[0]
+    low, high = axes.get_ylim()
+    assert low <= min(record["each"].min(), record["low"].min())
+    assert high >= max(record["each"].max(), record["high"].max())
+    far = sg.Record("estimation", {**record.columns, "each": record["each"] + [[0.0] * 7 + [95.0]]}, record.attributes)
+    written = [text.get_text() for text in sg.plot(far).axes[0].texts]
+    assert any("2 of 20 numbers lie above 15" in text for text in written)
+
+
+def test_the_jump_is_named_and_no_legend_covers_a_line():
+    figure = sg.plot(RECORDS["rationality"])
+    (legend,) = figure.legends
+    assert "here the best commitment jumps" in [text.get_text() for text in legend.get_texts()]
+    assert all(axes.get_legend() is None for axes in figure.axes)
+    figure.canvas.draw()
+    box = legend.get_window_extent()
+    assert not any(box.overlaps(axes.get_window_extent()) for axes in figure.axes)
+
+
+def test_axes_of_probability_money_and_time_say_so():
+    assert "probability" in sg.plot(RECORDS["rationality"]).axes[1].get_ylabel()
+    assert sg.plot(RECORDS["demand"]).axes[1].get_ylabel() == "price (€/kWh)"
+    times = sg.Record("demand", RECORDS["demand"].columns, {"periods": ["00:00", "06:00", "12:00", "18:00"]})
+    lower = sg.plot(times).axes[1]
+    assert lower.get_xlabel() == "start of the period"
+    assert lower.get_xticks().tolist() == [-0.5, 0.5, 1.5, 2.5]
+
+
+def test_numbers_on_a_map_are_readable_on_every_shade():
+    """Contrast above 3.8 on every colour; dark text alone falls to 2 there, and WCAG 2 asks 3 of figures."""
+    for colours in (style.VALUE_MAP, style.CHANCE_MAP):
+        for ground in colours(np.linspace(0.0, 1.0, 201)):
+            shades = sorted(style._luminance(colour) for colour in (ground, style.readable_on(ground)))
+            assert (shades[1] + 0.05) / (shades[0] + 0.05) > 3.8
+
+
+def test_a_map_says_its_scale_and_whom_it_assumes():
+    record = sg.Record("coverage", RECORDS["coverage"].columns, {"grid": (5, 5), "follower": "SUQR", "title": "A park"})
+    figure = sg.plot(record)
+    assert len(figure.axes) == 4  # two maps, each with its scale
+    assert "assumed follower: SUQR" in figure.get_suptitle()

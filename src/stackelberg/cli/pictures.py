@@ -22,14 +22,16 @@ from ..followers.base import AbstractFollower
 from ..followers.best_response import BestResponse
 from ..followers.quantal_response import QuantalResponse
 from ..games.base import AbstractGame
+from ..games.bayesian import BayesianGame
 from ..games.domains.tariff import TariffGame
+from ..games.markov import MarkovGame
 from ..games.normal_form import NormalFormGame
 from ..games.security import SecurityGame
 from ..report import figures
 from ..solvers.multiple_lps import MultipleLPs
 from ..solvers.quantal_stackelberg import QuantalStackelberg
 from ..solvers.rationality import rationality_curve
-from . import inputs, plans
+from . import inputs, plans, strategies
 from .story import Story
 
 
@@ -84,6 +86,12 @@ def _(game: TariffGame) -> str:
     return "demand"
 
 
+@_kind_of_plan.register
+def _(game: MarkovGame | BayesianGame) -> str:
+    del game
+    return "policy"
+
+
 def _kind_of_game(game: AbstractGame) -> str:
     return "landscape" if isinstance(game, NormalFormGame) else _kind_of_plan(game)
 
@@ -106,7 +114,34 @@ def _made(kind: str, game: AbstractGame, follower: AbstractFollower, seed: int, 
 def _coverage(plan: plans.Plan) -> Record:
     if not isinstance(plan.game, SecurityGame):
         raise _wrong_game(plan.game, "coverage", "security games")
-    return coverage_map(plan.game, plan.commitment, plan.follower)
+    return with_attributes(
+        coverage_map(plan.game, plan.commitment, plan.follower), follower=plans.describe(plan.follower)
+    )
+
+
+def _policy(plan: plans.Plan) -> Record:
+    """One row for each stage, state or type; more rows than fit on a page are not drawn."""
+    leader, follower = strategies.announced(plan), strategies.answered(plan)
+    most = max(len(leader.situations), len(follower.situations))
+    if most > strategies.MOST_ROWS:
+        raise InputError(
+            boundary.SHAPE,
+            "SOURCE",
+            found=f"its policy has {most} rows",
+            allowed=f"a policy of at most {strategies.MOST_ROWS} rows is drawn",
+            remedy="Read it as numbers: stackelberg solve ... --json.",
+        )
+    return Record(
+        "policy",
+        {"commitment": np.atleast_2d(leader.shares), "response": np.atleast_2d(follower.shares)},
+        {
+            "situations": list(leader.situations) or [""],
+            "answered_in": list(follower.situations) or [""],
+            "leader_actions": list(leader.actions),
+            "follower_actions": list(follower.actions),
+            "title": str(getattr(plan.game, "title", "")),
+        },
+    )
 
 
 def _demand(plan: plans.Plan) -> Record:
@@ -191,6 +226,7 @@ OF_PLANS: dict[str, Callable[[plans.Plan], Record]] = {
     "solution": plans.solution_record,
     "coverage": _coverage,
     "demand": _demand,
+    "policy": _policy,
 }
 
 OF_MATRICES: dict[str, Callable[[NormalFormGame, AbstractFollower, int], Record]] = {

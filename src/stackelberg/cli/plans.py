@@ -123,7 +123,7 @@ def solution_record(plan: Plan) -> Record:
             "plan.commitment",
             found=f"its shape is {commitment.shape}, and the response's {response.shape}",
             allowed="one strategy of each player can be drawn as bars",
-            remedy="Draw another kind, or read the JSON.",
+            remedy="Draw it as --kind policy, or read the JSON.",
         )
     return Record(
         "solution",

@@ -32,9 +32,9 @@ def rationality(record: Record) -> Figure:
     if (limit := record.attributes.get("asymptote")) is not None:
         label = f"strong Stackelberg value {limit:.4g}, the limit"
         upper.axhline(limit, color=style.GREY, ls="--", lw=1.2, label=label)
-    low, high = upper.get_ylim()
-    upper.set_ylim(low, high + 0.42 * (high - low))
-    upper.legend(loc="upper left", frameon=True, framealpha=1.0, edgecolor="none", borderpad=0.2)
+    if len(leaps):
+        upper.plot([], [], color=style.INK, ls=":", lw=1.1, label="here the best commitment jumps")
+    figure.legend(*upper.get_legend_handles_labels(), loc="outside lower left", ncols=2)
     upper.set_ylabel("leader's value (payoff)")
     upper.set_title(record.attributes.get("title") or "How rational the follower is, and what that is worth")
     names = record.attributes.get("leader_actions") or range(1, record["commitment"].shape[1] + 1)
@@ -42,7 +42,7 @@ def rationality(record: Record) -> Figure:
     for axes in (upper, lower):
         for place in leaps:
             axes.axvline(place, color=style.INK, ls=":", lw=1.1)
-    lower.set_ylabel("commitment")
+    lower.set_ylabel("commitment (probability)")
     lower.set_xlabel("follower's inverse temperature (1/payoff)")
     lower.set_xscale("log")
     lower.set_xlim(precision[0], precision[-1])
@@ -97,13 +97,27 @@ def estimation(record: Record) -> Figure:
     axes.set_xscale("log")
     axes.set_xticks(plays, [f"{int(count):,}" for count in plays])
     axes.xaxis.set_minor_locator(NullLocator())
-    low, high = np.nanpercentile(record["each"], [1, 99])
-    axes.set_ylim(max(0.0, min(low, record["low"].min()) - 0.4), min(3 * truth, max(high, record["high"].max()) + 0.4))
+    _show_all(axes, np.concatenate([record[name].ravel() for name in ("each", "low", "high")]), 3.0 * truth)
     axes.set_xlabel("plays observed")
     axes.set_ylabel("inverse temperature (1/payoff)")
     axes.set_title(record.attributes.get("title") or "What watching the follower teaches")
     axes.legend(loc="upper right")
     return figure
+
+
+def _show_all(axes: Axes, values: np.ndarray, most: float) -> None:
+    """A vertical axis that holds every value up to `most`; how many entries lie above it is said where they leave."""
+    finite = values[np.isfinite(values)]
+    inside = finite[finite <= most]
+    low, high = (0.0, most) if len(inside) == 0 else (float(inside.min()), float(inside.max()))
+    above = int(np.sum(values > most))
+    margin = 0.06 * (high - low) or 0.5
+    axes.set_ylim(max(0.0, low - margin), most if above else high + margin)
+    if above:
+        axes.annotate(
+            f"↑ {above} of {len(values)} numbers lie above {most:g}", (0.02, 0.98), xycoords="axes fraction", va="top",
+            color=style.GREY,
+        )  # fmt: skip
 
 
 def response(record: Record) -> Figure:
@@ -139,15 +153,21 @@ def demand(record: Record) -> Figure:
     upper.bar(place - 0.2, record["before"], 0.38, color=style.FOLLOWER_LIGHT, label=before)
     upper.bar(place + 0.2, record["after"], 0.38, color=style.FOLLOWER, label="this tariff")
     upper.set_ylabel(f"demand ({record.attributes.get('demand_unit', 'share of households')})")
-    upper.legend()
+    low, high = upper.get_ylim()
+    upper.set_ylim(low, high + 0.22 * (high - low))
+    upper.legend(loc="upper left", ncols=2)
     upper.set_title(record.attributes.get("title") or "Demand before and after the tariff")
     edges = np.arange(len(place) + 1) - 0.5
     lower.stairs(record["price_before"], edges, baseline=None, color=style.LEADER_LIGHT, lw=2.4, label=before)
     lower.stairs(record["price_after"], edges, baseline=None, color=style.LEADER, lw=2.4, label="this tariff")
-    lower.set_ylabel(f"price ({record.attributes.get('price_unit', 'per unit')})")
+    lower.set_ylabel(f"price ({record.attributes.get('price_unit', 'money per unit')})")
     lower.set_ylim(0)
-    lower.set_xticks(place, record.attributes.get("periods") or [str(number + 1) for number in place])
-    lower.legend()
+    names = record.attributes.get("periods") or [str(number + 1) for number in place]
+    starts = all(":" in name for name in names)  # times of day are where a period starts, other names are of the whole
+    lower.set_xticks(place - 0.5 if starts else place, names)
+    lower.set_xlabel("start of the period" if starts else "period")
+    lower.set_xlim(-0.5, len(place) - 0.5)
+    lower.legend(loc="lower left")
     for axes in (upper, lower):
         axes.grid(visible=False, axis="x")
     return figure
@@ -168,7 +188,7 @@ def stress(record: Record) -> Figure:
     if planned is not None:
         axes.axvline(float(planned), color=style.GREY, ls="--", lw=1.2)
         axes.annotate(
-            f"planned {float(planned):.3g}", (float(planned), 1.0), xycoords=("data", "axes fraction"),
+            f"the plan promised {float(planned):.3g}", (float(planned), 1.0), xycoords=("data", "axes fraction"),
             xytext=(4, 2), textcoords="offset points", color=style.GREY,
         )  # fmt: skip
     axes.set_yticks(place, models)

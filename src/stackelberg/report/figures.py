@@ -26,6 +26,7 @@ KINDS: dict[str, Callable[[Record], Figure]] = {
     "demand": curves.demand,
     "stress": curves.stress,
     "solution": curves.solution,
+    "policy": maps.policy,
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
@@ -85,3 +85,14 @@ def canvas(width: float = 7.2, height: float = 4.4, **options: Any) -> Figure:
 def few_ticks() -> MaxNLocator:
     """Round numbers, five or so."""
     return MaxNLocator(5)
+
+
+def readable_on(background: Any) -> str:
+    """White or ink, whichever has the higher contrast on a colour (the ratio of WCAG 2)."""
+    ground, ink = _luminance(background), _luminance(INK)
+    return "white" if 1.05 / (ground + 0.05) > (ground + 0.05) / (ink + 0.05) else INK
+
+
+def _luminance(colour: Any) -> float:
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
