@@ -5,6 +5,7 @@ import pytest
 
 import stackelberg as sg
 from oracles.harsanyi import harsanyi_value
+from stackelberg.solvers import bayesian_milp, type_enumeration
 
 
 def random_game(seed: int, shape: tuple[int, int, int], integers: bool = False) -> sg.BayesianGame:
@@ -149,3 +150,59 @@ def test_bad_games_are_refused_by_field(changed, message):
     good = {"leader_payoff": [[1, 2]], "follower_payoff": [[[1, 2]], [[3, 1]]], "prior": [0.5, 0.5]}
     with pytest.raises(sg.InputError, match=message):
         sg.BayesianGame(**(good | changed))
+
+
+def test_types_that_err_cannot_move_a_leader_whose_payoffs_are_all_equal():
+    game = random_game(19, (2, 2, 2))
+    constant = sg.BayesianGame(np.full((2, 2, 2), 7.1), game.follower_payoff, [0.3, 0.7])
+    certificate = sg.QuantalStackelberg(sg.QuantalResponse(3.0))(constant).certificate
+    assert certificate.status == "optimal"
+    assert not certificate.notes
+
+
+def test_types_that_err_leave_a_gap_that_no_time_limit_is_said_to_close():
+    game = random_game(22, (2, 2, 2))
+    certificate = sg.QuantalStackelberg(sg.QuantalResponse(3.0))(game).certificate
+    assert certificate.status == "bounded"
+    assert any("announce something else to each type" in note for note in certificate.notes)
+    assert not any("time limit" in note for note in certificate.notes)
+
+
+def test_at_infinite_inverse_temperature_the_value_over_types_is_a_supremum():
+    """The two types are one and the same, so that the bound of the types apart is that of the game."""
+    one = random_game(3, (1, 2, 2))
+    game = sg.BayesianGame(
+        *(np.tile(payoff, (2, 1, 1)) for payoff in (one.leader_payoff, one.follower_payoff)), [0.5, 0.5]
+    )
+    certificate = sg.QuantalStackelberg(sg.QuantalResponse(np.inf))(game).certificate
+    assert certificate.status == "supremum"
+    assert any("breaks exact ties evenly" in note for note in certificate.notes)
+    assert certificate.upper == pytest.approx(float(sg.TypeEnumeration()(one).leader_value), abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 1), (1, 3, 3), (2, 3, 3), (4, 4, 3)], ids=str)
+def test_the_bound_meets_the_value(shape):
+    game = random_game(23, shape)
+    for solver in (sg.BayesianMILP(), sg.TypeEnumeration()):
+        certificate = solver(game).certificate
+        assert certificate.gap <= 1e-9 * np.ptp(game.leader_payoff)
+
+
+def test_a_bound_that_stays_at_the_programs_tolerance_is_not_called_optimal(monkeypatch):
+    monkeypatch.setattr(bayesian_milp, "CLOSING", 1)
+    certificate = sg.BayesianMILP()(random_game(7, (3, 4, 4))).certificate
+    assert certificate.status == "bounded"
+    assert 1e-8 < certificate.gap < 1e-5
+    assert any("feasibility tolerance" in note for note in certificate.notes)
+
+
+def test_a_bound_below_the_value_is_a_defect_and_raises(monkeypatch):
+    """Planted: a search that proves too much."""
+    true_search = type_enumeration.best_answers
+
+    def too_sure(*arguments):
+        return true_search(*arguments)._replace(upper=0.0)
+
+    monkeypatch.setattr(type_enumeration, "best_answers", too_sure)
+    with pytest.raises(sg.SolverError, match=r"TypeEnumeration: its bound .* lies below the value"):
+        sg.TypeEnumeration()(random_game(7, (3, 4, 4)))

@@ -229,3 +229,43 @@ def test_no_time_leaves_bounds_that_hold():
 def test_followers_without_a_method_are_refused(follower, announcement, message):
     with pytest.raises(sg.InputError, match=message):
         sg.BackwardInduction(follower, announcement)(random_game(0, follower_discount=0.0))
+
+
+def test_constants_added_to_the_rewards_change_neither_answers_nor_bounds():
+    """Also of inverse temperatures at which no logit of the shifted game could be computed with."""
+    game = random_game(92, follower_discount=0.0)
+    shifted = random_game(92, follower_discount=0.0, follower_reward=game.follower_reward + 1e6)
+    for inverse_temperature in (5.0, 1e6, 1e9):
+        follower = sg.QuantalResponse(inverse_temperature)
+        for announcement in ("strategy", "prescription"):
+            solver = sg.BackwardInduction(follower, announcement)
+            one, other = solver(game).certificate, solver(shifted).certificate
+            assert one.status == other.status == "optimal"
+            assert other.lower == pytest.approx(one.lower, abs=1e-7)
+            assert other.upper == pytest.approx(one.upper, abs=1e-7)
+
+
+def test_a_follower_that_hardly_errs_is_worth_what_a_rational_one_is():
+    game = random_game(92, follower_discount=0.0)
+    rational = float(sg.BackwardInduction(sg.BestResponse())(game).leader_value)
+    quantal = sg.BackwardInduction(sg.QuantalResponse(1e9))(game).certificate
+    assert quantal.lower == pytest.approx(rational, abs=1e-5)
+    assert quantal.upper >= paid(game, GRID, 1e9).max() - 1e-9
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_a_constant_added_to_the_leaders_rewards_closes_no_gap(offset):
+    game = random_game(40, follower_discount=0.9)
+    game = random_game(40, follower_discount=0.9, leader_reward=game.leader_reward + offset)
+    solution = sg.GradientAscent(HUMAN, num_starts=16)(game)
+    assert solution.certificate.status == "bounded"
+    assert solution.certificate.gap > 1e-4
+
+
+@pytest.mark.parametrize(("horizon", "discount"), [(1, 0.9), (H, 0.0)])
+def test_without_a_future_the_bound_of_the_ascent_is_that_of_backward_induction(horizon, discount):
+    game = random_game(93, follower_discount=discount, horizon=horizon)
+    climbed = sg.GradientAscent(HUMAN, num_starts=16)(game).certificate
+    assert climbed.upper == sg.BackwardInduction(HUMAN)(game).certificate.upper
+    assert climbed.gap <= 1e-3
+    assert sg.QuantalStackelberg(HUMAN)(game).certificate.status == "optimal"

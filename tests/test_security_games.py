@@ -234,3 +234,14 @@ def test_too_many_sets_of_overlapping_schedules_are_refused_before_they_are_list
     game = sg.SecurityGame([1] * 3, [0] * 3, [0] * 3, [1] * 3, 30, schedules=schedules)
     with pytest.raises(sg.MemoryBudgetError, match="overlapping"):
         sg.SecurityLP()(game)
+
+
+def test_ties_between_targets_are_relative_to_what_is_at_stake():
+    """Coverage that leaves two targets equal up to rounding of 1e-10 of the payoffs, in small units and in large."""
+    for unit in (1e-6, 1.0, 1e6):
+        game = sg.SecurityGame([0.0, 0.0], [-1.0, -1.0], [-unit, -unit], [unit, 1.2 * unit], 1.0)
+        response = sg.BestResponse("uniform")(game, [0.4, 1.0 / 2.2])
+        assert response == pytest.approx([0.5, 0.5])
+        nearly = sg.BestResponse("uniform")(game, [0.4, 1.0 / 2.2 + 2e-10])
+        assert nearly == pytest.approx([0.5, 0.5])
+    assert float(game.induce(game.uniform_commitment()).payoff_range) == 2.2e6

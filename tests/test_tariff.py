@@ -7,6 +7,7 @@ from scipy.special import lambertw, softmax
 
 import stackelberg as sg
 from stackelberg.games.domains.tariff import TariffGame, day_tariff
+from stackelberg.solvers import tariff
 from stackelberg.solvers.tariff import tariff_quantal
 
 
@@ -129,3 +130,21 @@ def test_tariffs_survive_every_file_format(tmp_path):
         assert sg.game_to_json(sg.read_game(tmp_path / f"tariff{suffix}")) == sg.game_to_json(game)
     with pytest.raises(sg.FileError, match=r"cannot be written as \.nfg"):
         sg.write_game(game, tmp_path / "tariff.nfg")
+
+
+def test_the_status_of_a_tariff_does_not_depend_on_the_currency(monkeypatch):
+    """Planted: a bound that is a third of the price range too high. In units of 1e-9 it is as far away as ever."""
+    true_bound = tariff._bound
+    monkeypatch.setattr(tariff, "_bound", lambda game, *rest: true_bound(game, *rest) + 0.3 * (game.high - game.low))
+    for unit in (1e-9, 1.0, 1e9):
+        game = TariffGame([2.0, 1.0], 1.0 / unit, [0.5 * unit, unit], 0.0, 5.0 * unit, capacity_cost=0.5 * unit)
+        assert tariff_quantal(game, LOGIT).certificate.status == "bounded", unit
+
+
+def test_ties_between_periods_are_relative_to_what_is_at_stake():
+    """Prices that leave two periods equal up to rounding, in a small currency unit and a large one."""
+    for unit in (1e-6, 1.0, 1e6):
+        game = TariffGame([0.0, 0.3 * unit], 1.0, [0.0, 0.0], -unit, unit)
+        response = sg.BestResponse("uniform")(game, [-0.1 * unit, 0.2 * unit])
+        assert response == pytest.approx([0.5, 0.5, 0.0])
+    assert float(game.induce(np.zeros(2)).payoff_range) == pytest.approx(2.3e6)

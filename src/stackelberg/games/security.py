@@ -94,6 +94,7 @@ class SecurityGame(AbstractGame):
             follower_payoff=_mixed(commitment, self.follower_covered, self.follower_uncovered),
             leader_payoff=_mixed(commitment, self.leader_covered, self.leader_uncovered),
             prior=np.ones(()),
+            payoff_range=jnp.max(jnp.asarray(self.follower_uncovered)) - jnp.min(jnp.asarray(self.follower_covered)),
         )
 
     @exact

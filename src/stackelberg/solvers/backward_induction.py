@@ -11,13 +11,15 @@ from jaxtyping import Float
 
 from .. import _boundary as boundary
 from .._errors import InputError
-from .._record import Certificate, Estimate, Solution
+from .._record import Solution
 from .._types import AnyArray
 from ..calculus.precision import exact
 from ..calculus.stationary import policy_values
 from ..followers.base import AbstractFollower
 from ..games.markov import MarkovGame
 from .base import AbstractSolver
+from .certified import certified
+from .returns import returns
 from .stages import ANNOUNCEMENTS, Announcement, Stage, StageSolver, deadline_after, stage_solver
 
 
@@ -71,27 +73,17 @@ class BackwardInduction(AbstractSolver[MarkovGame]):
         deadline = deadline_after(self.time_limit)
         solve = stage_solver(self.follower, self.announcement, self.tolerance, deadline)
         plan = _stationary(game, solve, self.tolerance) if game.horizon is None else _staged(game, solve)
-        problem = game.induce(plan.commitment)
-        lower = float(problem.leader_value(plan.response))
-        follower_value = float(problem.value(plan.response))
-        regret = float(problem.value(problem.best_response())) - follower_value
-        allowed = 2.0 * self.tolerance * _range_of_returns(game)
-        certificate = Certificate(
-            lower=lower,
-            upper=max(plan.upper, lower),
-            follower_regret=max(regret, 0.0),
-            status="optimal" if plan.upper - lower <= allowed else "bounded",
-            method="backward induction with a proof at every stage, value of the policy recomputed on the rewards",
-        )
-        statistics = {"seconds": time.perf_counter() - started, "stages_solved": plan.stages_solved}
-        return Solution(
+        scale = returns(game)
+        return certified(
+            game,
             plan.commitment,
             plan.response,
-            Estimate.exact(lower),
-            Estimate.exact(follower_value),
-            certificate,
-            "BackwardInduction",
-            statistics,
+            upper=plan.upper,
+            tolerance=2.0 * self.tolerance * scale.span,
+            rounding=scale.rounding,
+            solver="BackwardInduction",
+            proof="backward induction with a proof at every stage, value of the policy recomputed on the rewards",
+            statistics={"seconds": time.perf_counter() - started, "stages_solved": plan.stages_solved},
         )
 
     def _check_myopic(self, game: MarkovGame) -> None:
@@ -186,11 +178,3 @@ def _at(array: Float[AnyArray, "..."], num_axes: int, h: int) -> Float[np.ndarra
 def _worth(stage: Stage, payoff: Float[np.ndarray, "s a b"]) -> Float[np.ndarray, "s"]:
     letters = "sa" if stage.commitment.ndim == 2 else "sba"
     return np.einsum(f"{letters},sab,sb->s", stage.commitment, payoff, stage.response)
-
-
-def _range_of_returns(game: MarkovGame) -> float:
-    """The leader's largest minus its smallest possible return."""
-    num_stages = np.inf if game.horizon is None else game.horizon
-    discount = game.leader_discount
-    stages = num_stages if discount == 1.0 else (1.0 - discount**num_stages) / (1.0 - discount)
-    return float(np.ptp(np.asarray(game.leader_reward)) * stages)

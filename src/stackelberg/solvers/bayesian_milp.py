@@ -5,23 +5,34 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy import sparse
-from scipy.optimize import Bounds, OptimizeResult, linprog, milp
+from scipy.optimize import Bounds, OptimizeResult, milp
 
 from .. import _boundary as boundary
 from .._errors import MemoryBudgetError
-from .._record import Certificate, Estimate, Solution
+from .._record import Solution
 from ..calculus.precision import exact
 from ..games.bayesian import BayesianGame
 from .base import AbstractSolver
+from .certified import certified
 from .rescale import precision_notes, rescale
+from .stages import deadline_after
+from .type_enumeration import CLOSE, Answers, alone_bounds, answered, best_answers, rounding_of
 
 
 ALLOWANCE = 1e-6
 """Added to the program's dual bound, in units of the leader's payoff range: HiGHS's feasibility tolerance."""
 
 MEMORY_LIMIT = 8e9
+
+CLOSING = 1000
+"""Linear programs spent on a bound that is closer than the program's."""
+
+BY_PROGRAM = (
+    "The upper bound is that of the mixed-integer program and includes its solver's feasibility tolerance, 1e-6 of the "
+    "leader's payoff range."
+)
 
 OBJECTIVE_SCALE = 1024.0
 """HiGHS stops at an absolute gap of 1e-6, which SciPy cannot change; a larger objective makes it a smaller gap."""
@@ -51,7 +62,7 @@ class BayesianMILP(AbstractSolver[BayesianGame]):
     @exact
     def __call__(self, game: BayesianGame) -> Solution:
         """A commitment that no other beats, or the best one found within `time_limit`."""
-        started = time.perf_counter()
+        started, deadline = time.perf_counter(), deadline_after(self.time_limit)
         num_types, num_rows, num_columns = game.shape
         _check_memory(num_types * num_rows * num_columns * (num_columns + 8))
         leader = rescale(np.reshape(game.leader_payoff, (1, num_types * num_rows, num_columns)))
@@ -59,36 +70,50 @@ class BayesianMILP(AbstractSolver[BayesianGame]):
         weighted = np.asarray(game.prior)[:, None, None] * leader.scaled.reshape(game.shape)
         result = _program(weighted, follower.scaled, self.time_limit)
         commitment, response = _read_off(game, result, weighted, follower.scaled)
-        bound = 1.0 if result.mip_dual_bound is None else -result.mip_dual_bound / OBJECTIVE_SCALE + ALLOWANCE
-        upper = float(leader.restore(np.array([min(bound, 1.0)]))[0])
-        lower = float(game.leader_value(commitment, response))
-        problem = game.induce(commitment)
-        follower_value = float(problem.value(response))
-        regret = float(problem.value(problem.best_response())) - follower_value
-        closed = upper - lower <= leader.restore_difference(np.array([2.0 * ALLOWANCE]))[0]
-        certificate = Certificate(
-            lower=lower,
-            upper=max(upper, lower),
-            follower_regret=max(regret, 0.0),
-            status="optimal" if closed else "bounded",
-            method="mixed-integer program (HiGHS) for the bound, linear program for the commitment, original payoffs",
-            notes=precision_notes("leader", leader) + precision_notes("follower", follower),
-        )
-        statistics = {
-            "seconds": time.perf_counter() - started,
-            "nodes": int(result.mip_node_count or 0),
-            "binaries": num_types * num_columns,
-            "stopped_early": result.status == 1,
-        }
-        return Solution(
+        proposed = 1.0 if result.mip_dual_bound is None else -result.mip_dual_bound / OBJECTIVE_SCALE + ALLOWANCE
+        closing = _close(weighted, follower.scaled, _worth(weighted, commitment, response), deadline)
+        if closing.strategy is not None:
+            again = closing.strategy, np.eye(num_columns)[list(closing.answers)]
+            if _worth(weighted, *again) > _worth(weighted, commitment, response):
+                commitment, response = again
+        upper = min(proposed, closing.upper, 1.0)
+        return certified(
+            game,
             commitment,
             response,
-            Estimate.exact(lower),
-            Estimate.exact(follower_value),
-            certificate,
-            "BayesianMILP",
-            statistics,
+            upper=float(leader.restore(np.array([upper]))[0]),
+            tolerance=float(leader.restore_difference(np.array([CLOSE]))[0]),
+            rounding=rounding_of(game),
+            solver="BayesianMILP",
+            proof="mixed-integer program (HiGHS) for the answers, linear program for the commitment; upper bound: "
+            + ("linear programs by weak duality" if closing.upper <= proposed else "the mixed-integer program's"),
+            notes=precision_notes("leader", leader) + precision_notes("follower", follower),
+            open_notes=(BY_PROGRAM,) if proposed < min(closing.upper, 1.0) else (),
+            statistics={
+                "seconds": time.perf_counter() - started,
+                "nodes": int(result.mip_node_count or 0),
+                "binaries": num_types * num_columns,
+                "linear_programs": closing.num_programs,
+                "stopped_early": result.status == 1,
+            },
         )
+
+
+def _worth(
+    weighted: Float[np.ndarray, "t a b"], commitment: Float[np.ndarray, "a"], response: Float[np.ndarray, "t b"]
+) -> float:
+    return float(np.einsum("a,tab,tb->", commitment, weighted, response))
+
+
+def _close(
+    weighted: Float[np.ndarray, "t a b"], follower: Float[np.ndarray, "t a b"], known: float, deadline: float
+) -> Answers:
+    """A bound free of the program's tolerances: the search of `TypeEnumeration`, as far as it is cheap."""
+    num_types, _, num_columns = weighted.shape
+    if num_types * num_columns > CLOSING or time.monotonic() > deadline:
+        return Answers((), None, 1.0, 0)
+    alone = alone_bounds(weighted, follower, deadline)
+    return best_answers(weighted, follower, alone, known, CLOSING, deadline)
 
 
 def _check_memory(num_entries: int) -> None:
@@ -118,7 +143,7 @@ def _read_off(
     if result.x is not None:
         z = result.x[num_rows : num_rows + weighted.size].reshape(weighted.shape)
         action = np.argmax(z.sum(axis=1), axis=1)
-        commitment = _commitment(weighted, follower, action)
+        commitment, _ = answered(weighted, follower, tuple(int(b) for b in action))
         if commitment is not None:
             return commitment, np.eye(num_columns)[action]
         strategy = np.maximum(result.x[:num_rows], 0.0)
@@ -176,25 +201,3 @@ def _advantages(follower: Float[np.ndarray, "t a b"]) -> sparse.csc_array:
     column = (t * num_rows + a) * num_columns + b
     shape = (num_types * num_columns**2, follower.size)
     return sparse.coo_array((difference.ravel(), (row, column)), shape=shape).tocsc()
-
-
-def _commitment(
-    weighted: Float[np.ndarray, "t a b"], follower: Float[np.ndarray, "t a b"], action: Int[np.ndarray, "t"]
-) -> Float[np.ndarray, "a"] | None:
-    """The leader's best commitment among those to which every type answers by `action`, or none."""
-    chosen = np.take_along_axis(follower, action[:, None, None], axis=2)
-    worse = (follower - chosen).transpose(0, 2, 1).reshape(-1, follower.shape[1])
-    gain = np.take_along_axis(weighted, action[:, None, None], axis=2).sum(axis=(0, 2))
-    result = linprog(
-        -gain,
-        A_ub=worse,
-        b_ub=np.zeros(len(worse)),
-        A_eq=np.ones((1, len(gain))),
-        b_eq=[1.0],
-        bounds=(0.0, 1.0),
-        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-    )
-    if result.x is None:
-        return None
-    strategy = np.maximum(result.x, 0.0)
-    return strategy / strategy.sum()

@@ -26,6 +26,7 @@ def certified(
     proof: str,
     closed: str = "optimal",
     notes: tuple[str, ...] = (),
+    open_notes: tuple[str, ...] = (),
     statistics: Mapping[str, Any] | None = None,
 ) -> Solution:
     """The solution with everything that can be recomputed on the game's own payoffs recomputed.
@@ -33,6 +34,7 @@ def certified(
     - `upper`: no commitment is worth more to the leader, as `proof` says in words.
     - `tolerance`: in units of the leader's payoff; a gap within it has the status `closed` ("optimal" or "supremum"), a
       larger one "bounded".
+    - `open_notes`: further notes for a solution that stays "bounded".
     - `rounding`: in the same units, what floating point may have put between the bound and the recomputed value.
 
     Raises `SolverError` when the commitment is worth more than the bound and rounding does not explain it: then the
@@ -47,6 +49,7 @@ def certified(
         )
     upper = max(upper, value)
     status = closed if upper - value <= tolerance + rounding else "bounded"
+    notes = notes + (open_notes if status == "bounded" else ())
     regret = max(float(problem.value(problem.best_response())) - earned, 0.0)
     return Solution(
         commitment=np.asarray(commitment),

@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from .. import _boundary as boundary
 from .._errors import MemoryBudgetError
-from .._record import Certificate, Estimate, Solution
+from .._record import Solution
 from .._types import AnyArray
 from ..calculus.precision import exact
 from ..calculus.simplex import quantal_choice
@@ -23,14 +23,19 @@ from ..followers.base import AbstractFollower
 from ..followers.quantal_response import QuantalResponse
 from ..games.markov import MarkovGame
 from .base import AbstractSolver
+from .certified import certified
 from .markov_bounds import upper_bound
+from .returns import returns
 from .stages import ANNOUNCEMENTS, Announcement
 
 
 MEMORY_LIMIT = 8e9
 
 AGREEMENT = 1e-3
-"""Starts that end within this fraction of the range found count as agreeing with the best one."""
+"""Starts that end within this fraction of the range of the leader's returns count as agreeing with the best one."""
+
+CLOSE = 1e-6
+"""Gaps within this fraction of that range are closed."""
 
 
 class GradientAscent(AbstractSolver[MarkovGame]):
@@ -48,7 +53,8 @@ class GradientAscent(AbstractSolver[MarkovGame]):
 
     The certificate's lower bound is the value of the policy returned. Its upper bound is that of a relaxation
     (`markov_bounds`) and can be far: "bounded" says that the policy is the best of many starts, and no more. Optimality
-    is within policies that depend on the state and stage alone.
+    is within policies that depend on the state and stage alone. Where the follower cannot look ahead (one stage, or a
+    discount of 0) the bound is that of `BackwardInduction`, which is the method to use there.
     """
 
     follower: AbstractFollower
@@ -85,32 +91,26 @@ class GradientAscent(AbstractSolver[MarkovGame]):
         best = int(jnp.argmax(values))
         commitment = np.asarray(policies[best])
         response = np.asarray(self.follower(game, commitment))
-        problem = game.induce(commitment)
-        lower, follower_value = float(problem.leader_value(response)), float(problem.value(response))
-        upper, method = upper_bound(self.follower, game, self.announcement)
-        spread = float(jnp.max(values) - jnp.min(values))
-        agreeing = float(jnp.mean(values >= jnp.max(values) - AGREEMENT * max(spread, abs(lower), 1e-300)))
-        certificate = Certificate(
-            lower=lower,
-            upper=max(upper, lower),
-            follower_regret=max(float(problem.value(problem.best_response())) - follower_value, 0.0),
-            status="optimal" if upper - lower <= 1e-6 * max(spread, abs(lower)) else "bounded",
-            method=f"best of {self.num_starts} starts of gradient ascent; upper bound: {method}",
-            notes=(f"{agreeing:.0%} of the starts ended within {AGREEMENT:g} (relative) of the best one.",),
-        )
-        statistics = {
-            "seconds": time.perf_counter() - started,
-            "agreeing": agreeing,
-            "worst_start": float(values.min()),
-        }
-        return Solution(
+        upper, proof = upper_bound(self.follower, game, self.announcement)
+        scale = returns(game)
+        agreeing = float(jnp.mean(values >= jnp.max(values) - AGREEMENT * scale.span - scale.rounding))
+        return certified(
+            game,
             commitment,
             response,
-            Estimate.exact(lower),
-            Estimate.exact(follower_value),
-            certificate,
-            "GradientAscent",
-            statistics,
+            upper=upper,
+            tolerance=CLOSE * scale.span,
+            rounding=scale.rounding,
+            solver="GradientAscent",
+            proof=f"best of {self.num_starts} starts of gradient ascent; upper bound: {proof}",
+            notes=(
+                f"{agreeing:.0%} of the starts ended within {AGREEMENT:.1%} of the returns' range of the best one.",
+            ),
+            statistics={
+                "seconds": time.perf_counter() - started,
+                "agreeing": agreeing,
+                "worst_start": float(values.min()),
+            },
         )
 
     def _check_memory(self, game: MarkovGame) -> None:

@@ -14,6 +14,7 @@ from ..calculus.simplex import soft_average
 from ..followers.base import AbstractFollower
 from ..followers.quantal_response import QuantalResponse
 from ..games.markov import MarkovGame
+from .backward_induction import BackwardInduction
 from .logit_bound import ROUNDING, logit_bound
 from .markov_strategy_bound import strategy_bound
 from .stages import Announcement
@@ -44,9 +45,13 @@ def _(follower: QuantalResponse, game: MarkovGame, announcement: Announcement) -
     rate = float(follower.inverse_temperature)
     if math.isinf(rate):
         return _bound(game, 0.0, 0.0, False), "the leader choosing both players' actions"
+    is_small = (game.horizon or 1) * game.shape[0] <= MOST_SEARCHES and game.shape[1] <= MOST_ACTIONS
+    if announcement == "strategy" and is_small and (discount == 0.0 or game.horizon == 1):
+        return BackwardInduction(follower, announcement)(
+            game
+        ).certificate.upper, "that of backward induction, exact here"
     relaxed = _bound(game, rate, discount, True)
-    is_small = game.horizon is not None and game.horizon * game.shape[0] <= MOST_SEARCHES
-    if announcement == "strategy" and is_small and game.shape[1] <= MOST_ACTIONS:
+    if announcement == "strategy" and is_small and game.horizon is not None:
         return min(
             relaxed, strategy_bound(game, rate, discount)
         ), "search at every stage, the follower's future relaxed"

@@ -12,13 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import linprog
 
+from .answer_program import EPS, best_under
 from .quantal_program import QuantalProgram
 
 
 NEGLECTED = 1e-10
-EPS = np.finfo(np.float64).eps
 WORTHWHILE = 20.0
 """The least precision at which the slack is small enough for these programs to tell anything."""
 
@@ -65,51 +64,5 @@ def _margins(precision: float) -> tuple[float, ...]:
 
 def _best(program: QuantalProgram, action: int, slack: float) -> tuple[Float[np.ndarray, "a"] | None, float]:
     """The best commitment under which `action` is within `slack` of the best, and a bound proved by its multipliers."""
-    payoff, lead = program.payoff[:, action], program.appeal - program.appeal[:, [action]]
-    lead = np.delete(lead, action, axis=1)
-    num_rows, num_others = lead.shape
-    if not num_others:
-        return np.eye(num_rows)[np.argmax(payoff)], float(np.max(payoff))
-    found = linprog(
-        -payoff,
-        A_ub=lead.T,
-        b_ub=np.full(num_others, slack),
-        A_eq=np.ones((1, num_rows)),
-        b_eq=[1.0],
-        method="highs-ds",
-    )
-    if found.status != 0:
-        return None, _infeasible_bound(payoff, lead, slack)
-    multipliers = np.maximum(-found.ineqlin.marginals, 0.0)
-    commitment = np.maximum(found.x, 0.0)
-    return commitment / commitment.sum(), _dual(payoff, lead, slack, multipliers)
-
-
-def _dual(
-    payoff: Float[np.ndarray, "a"], lead: Float[np.ndarray, "a c"], slack: float, multipliers: Float[np.ndarray, "c"]
-) -> float:
-    """Weak duality: valid for any multipliers that are at least 0."""
-    total = float(multipliers.sum())
-    bound = float(np.max(payoff - lead @ multipliers)) + slack * total
-    return min(bound + (lead.shape[1] + 8) * EPS * (1.0 + 2.0 * total), float(np.max(payoff)))
-
-
-def _infeasible_bound(payoff: Float[np.ndarray, "a"], lead: Float[np.ndarray, "a c"], slack: float) -> float:
-    """Where no commitment makes the action good enough, some mixture of the others proves it."""
-    num_rows, num_others = lead.shape
-    found = linprog(
-        np.append(np.zeros(num_others), -1.0),
-        A_ub=np.hstack([-lead, np.ones((num_rows, 1))]),
-        b_ub=np.zeros(num_rows),
-        A_eq=np.append(np.ones(num_others), 0.0)[None, :],
-        b_eq=[1.0],
-        bounds=[(0.0, None)] * num_others + [(None, None)],
-        method="highs-ds",
-    )
-    if found.status != 0:
-        return float(np.max(payoff))
-    mixture = np.maximum(found.x[:-1], 0.0)
-    mixture = mixture / mixture.sum()
-    excess = float(np.min(lead @ mixture)) - slack
-    length = 4.0 / excess if excess > 0.0 else 0.0
-    return _dual(payoff, lead, slack, length * mixture)
+    lead = np.delete(program.appeal - program.appeal[:, [action]], action, axis=1)
+    return best_under(program.payoff[:, action], lead, slack)

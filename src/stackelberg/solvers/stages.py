@@ -16,20 +16,31 @@ from jaxtyping import Float
 
 from .. import _boundary as boundary
 from .._errors import InputError
-from ..calculus.simplex import quantal_choice
+from ..calculus.simplex import choice_on_host
 from ..followers.base import AbstractFollower
 from ..followers.best_response import BestResponse
 from ..followers.quantal_response import QuantalResponse
+from ..games.normal_form import NormalFormGame
 from .batch import solve_batch
 from .quantal_ascent import ascend
 from .quantal_branch_and_bound import branch_and_bound
-from .quantal_prescription import best_prescriptions
-from .rescale import rescale
+from .quantal_normal_form import Effort, search
+from .quantal_prescription import best_prescriptions, strong_bound
+from .quantal_program import SHARPEST, quantal_program
+from .rescale import Rescaled, rescale
 
 
 Announcement: TypeAlias = Literal["strategy", "prescription"]
 
 ANNOUNCEMENTS: tuple[Announcement, ...] = ("strategy", "prescription")
+
+SHARP = 1e3
+"""Above this inverse temperature, payoffs on [0, 1], linear programs tell more than a search over logits."""
+
+MOST_CELLS = 2**22
+"""Of one stage, without a time limit."""
+
+MEMORY_LIMIT = 2.0**32
 
 
 class Stage(NamedTuple):
@@ -95,8 +106,14 @@ def _quantal_prescriptions(
     inverse_temperature: float, leader: Float[np.ndarray, "s a b"], follower: Float[np.ndarray, "s a b"]
 ) -> Stage:
     """Exact, all states in one call."""
-    solved = best_prescriptions(leader, inverse_temperature * follower)
-    return Stage(*(np.asarray(part) for part in (solved.commitment, solved.response, solved.upper)))
+    scaled, appeal, precision = _rescaled(leader, follower, inverse_temperature)
+    logit = _logits(appeal, precision)
+    solved = best_prescriptions(scaled.scaled, logit)
+    # The bound for the sharpest logits that can be computed with holds for all sharper ones.
+    upper = np.where(precision <= SHARPEST, solved.upper, strong_bound(logit, scaled.scaled))
+    commitment = np.asarray(solved.commitment)
+    paid = np.einsum("sba,sab->sb", commitment, appeal)
+    return Stage(commitment, _answer(paid, precision), scaled.restore(upper))
 
 
 def quantal_strategies(
@@ -106,16 +123,65 @@ def quantal_strategies(
     leader: Float[np.ndarray, "s a b"],
     follower: Float[np.ndarray, "s a b"],
 ) -> Stage:
-    """Ascent from many starts for the commitment; prescriptions, which allow more, and branch and bound for the
-    proof."""
-    scaled, logit = rescale(leader), inverse_temperature * follower
+    """Ascent from many starts for the commitment; prescriptions, which allow more, and branch and bound for the proof.
+
+    Where the follower hardly errs neither closes, and linear programs do (`quantal_margins`): those states are solved
+    one by one, as normal forms are.
+    """
+    scaled, appeal, precision = _rescaled(leader, follower, inverse_temperature)
+    effort = Effort(tolerance, None if math.isinf(deadline) else deadline, MEMORY_LIMIT)
+    is_sharp = precision > SHARP
+    logit = np.minimum(precision, SHARP)[:, None, None] * appeal
     upper = np.asarray(best_prescriptions(scaled.scaled, logit).upper)
     climbed = ascend(scaled.scaled[:, None], logit[:, None], np.ones((len(leader), 1)))
     found = branch_and_bound(
-        scaled.scaled, logit, climbed.commitment, climbed.value, upper, tolerance=tolerance, deadline=deadline
+        scaled.scaled,
+        logit,
+        climbed.commitment,
+        climbed.value,
+        np.where(is_sharp, climbed.value, upper),
+        tolerance=tolerance,
+        deadline=deadline,
+        max_cells=MOST_CELLS if math.isinf(deadline) else 2**60,
     )
-    response = np.asarray(quantal_choice(np.einsum("sa,sab->sb", found.commitment, logit), 1.0))
-    return Stage(found.commitment, response, scaled.restore(found.upper))
+    commitment, upper = np.array(found.commitment), scaled.restore(found.upper)
+    for state in np.flatnonzero(is_sharp):
+        commitment[state], upper[state] = _sharp(leader[state], follower[state], inverse_temperature, effort)
+    return Stage(commitment, _answer(np.einsum("sa,sab->sb", commitment, appeal), precision), upper)
+
+
+def _sharp(
+    leader: Float[np.ndarray, "a b"], follower: Float[np.ndarray, "a b"], inverse_temperature: float, effort: Effort
+) -> tuple[Float[np.ndarray, "a"], float]:
+    """The commitment for one state, and a bound."""
+    program = quantal_program(NormalFormGame(leader, follower), QuantalResponse(inverse_temperature))
+    found = search(program, effort)
+    if np.isneginf(found.upper):  # nothing to choose: the commitment is best whatever it is worth
+        response = _answer(found.commitment[None] @ program.appeal, np.array([program.precision]))[0]
+        return found.commitment, float(found.commitment @ leader @ response)
+    return found.commitment, program.restore(found.upper) + program.rounding
+
+
+def _rescaled(
+    leader: Float[np.ndarray, "s a b"], follower: Float[np.ndarray, "s a b"], inverse_temperature: float
+) -> tuple[Rescaled, Float[np.ndarray, "s a b"], Float[np.ndarray, "s"]]:
+    """Both players' payoffs on [0, 1] in every state, and the inverse temperatures that belong to the follower's.
+
+    A constant added to the follower's payoffs would otherwise cost its logits digits.
+    """
+    appeal = rescale(follower)
+    with np.errstate(over="ignore"):
+        return rescale(leader), appeal.scaled, np.ldexp(inverse_temperature, appeal.exponent)
+
+
+def _logits(appeal: Float[np.ndarray, "s a b"], precision: Float[np.ndarray, "s"]) -> Float[np.ndarray, "s a b"]:
+    return np.minimum(precision, SHARPEST)[:, None, None] * appeal
+
+
+def _answer(value: Float[np.ndarray, "s b"], precision: Float[np.ndarray, "s"]) -> Float[np.ndarray, "s b"]:
+    """Choice probabilities for these values of the follower's actions, each state with its own precision."""
+    response, _ = choice_on_host(precision[:, None] * (value - value.max(axis=1, keepdims=True)))
+    return response
 
 
 def _strategies(

@@ -24,13 +24,16 @@ from jaxtyping import Float
 
 from .. import _boundary as boundary
 from .._errors import InputError
-from .._record import Certificate, Estimate, Solution
+from .._record import Solution
 from ..calculus.precision import exact
 from ..calculus.simplex import quantal_choice
 from ..followers.base import AbstractFollower
 from ..followers.quantal_response import QuantalResponse
 from ..games.domains.tariff import TariffGame
+from .certified import certified
 
+
+EPS = np.finfo(np.float64).eps
 
 HALVINGS = 90  # from any range of float64 prices to neighbouring numbers
 
@@ -52,24 +55,26 @@ def tariff_quantal(
     profit = _root(lambda trial: _earned(game, heat, _capped(game, heat, trial)[0]) - trial, game)
     prices, surcharge = _capped(game, heat, profit)
     response = np.asarray(follower.respond(game, prices))
-    problem = game.induce(prices)
-    value, earned = float(game.leader_value(prices, response)), float(problem.value(response))
-    upper = max(value, _bound(game, heat, surcharge))
-    return Solution(
-        commitment=prices,
-        response=response,
-        leader_value=Estimate.exact(value),
-        follower_value=Estimate.exact(earned),
-        certificate=Certificate(
-            lower=value,
-            upper=upper,
-            follower_regret=max(float(problem.value(problem.best_response())) - earned, 0.0),
-            status="optimal" if upper - value <= tolerance * max(1.0, abs(value)) else "bounded",
-            method="Dinkelbach's ratio by bisection; upper bound from surcharges on the busiest periods",
-        ),
-        method="tariff",
+    dearest, cheapest = float(game.high - np.min(game.cost)), float(game.low - np.max(game.cost))
+    span = max(dearest, 0.0) - min(cheapest, 0.0) + float(game.capacity_cost)
+    return certified(
+        game,
+        prices,
+        response,
+        upper=_bound(game, heat, surcharge),
+        tolerance=tolerance * span,
+        rounding=_rounding(game, heat, span),
+        solver="tariff",
+        proof="Dinkelbach's ratio by bisection; upper bound from surcharges on the busiest periods",
         statistics={"seconds": time.perf_counter() - started, "surcharge": surcharge},
     )
+
+
+def _rounding(game: TariffGame, heat: float, span: float) -> float:
+    """What rounding may do to a profit: to the sum itself, and to the shares through their logits."""
+    size = max(abs(game.low), abs(game.high)) + float(np.max(np.abs(game.cost))) + game.capacity_cost
+    logit = heat * (float(np.max(np.abs(game.appeal))) + game.price_sensitivity * max(abs(game.low), abs(game.high)))
+    return EPS * (16.0 * (len(game.cost) + 1) * size + 4.0 * min(logit, 1.0 / EPS) * span)
 
 
 def _bound(game: TariffGame, heat: float, surcharge: Prices) -> float:

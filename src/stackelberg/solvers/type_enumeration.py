@@ -8,19 +8,20 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import OptimizeResult, linprog
 
 from .. import _boundary as boundary
 from .._errors import InputError, SolverError
-from .._record import Certificate, Estimate, Solution
+from .._record import Solution
 from ..calculus.precision import exact
 from ..games.bayesian import BayesianGame
+from .answer_program import EPS, best_under
 from .base import AbstractSolver
+from .certified import certified
 from .rescale import precision_notes, rescale
 
 
-ALLOWANCE = 1e-9
-"""Error allowed to one linear program, in units of the leader's payoff range."""
+CLOSE = 1e-9
+"""Gaps within this fraction of the leader's payoff range are closed: what linear programs leave open."""
 
 
 class TypeEnumeration(AbstractSolver[BayesianGame]):
@@ -49,8 +50,7 @@ class TypeEnumeration(AbstractSolver[BayesianGame]):
         leader = rescale(np.reshape(game.leader_payoff, (1, num_types * num_rows, num_columns)))
         follower = rescale(np.asarray(game.follower_payoff))
         weighted = np.asarray(game.prior)[:, None, None] * leader.scaled.reshape(game.shape)
-        types, columns = range(num_types), range(num_columns)
-        alone = np.array([[_alone(weighted, follower.scaled, t, b) for b in columns] for t in types])
+        alone = alone_bounds(weighted, follower.scaled)
         num_vectors = np.prod(np.isfinite(alone).sum(axis=1), dtype=float)
         if num_vectors > self.max_vectors:
             raise InputError(
@@ -60,33 +60,34 @@ class TypeEnumeration(AbstractSolver[BayesianGame]):
                 allowed=f"at most {self.max_vectors} are enumerated",
                 remedy="Use BayesianMILP, or raise max_vectors.",
             )
-        best, strategy, num_programs = _search(weighted, follower.scaled, alone)
-        response = np.eye(num_columns)[list(best.answers)]
-        problem = game.induce(strategy)
-        lower, follower_value = float(game.leader_value(strategy, response)), float(problem.value(response))
-        upper = float(leader.restore(np.array([min(best.bound + ALLOWANCE, 1.0)]))[0])
-        certificate = Certificate(
-            lower=lower,
-            upper=max(upper, lower),
-            follower_regret=max(float(problem.value(problem.best_response())) - follower_value, 0.0),
-            status="optimal",
-            method="every type-contingent response, by linear programs (HiGHS) searched best first, original payoffs",
+        found = best_answers(weighted, follower.scaled, alone)
+        if found.strategy is None:
+            raise SolverError(f"{SolverError.code} TypeEnumeration: no vector of answers was found feasible by HiGHS.")
+        return certified(
+            game,
+            found.strategy,
+            np.eye(num_columns)[list(found.answers)],
+            upper=float(leader.restore(np.array([min(found.upper, 1.0)]))[0]),
+            tolerance=float(leader.restore_difference(np.array([CLOSE]))[0]),
+            rounding=rounding_of(game),
+            solver="TypeEnumeration",
+            proof="every type-contingent response, by linear programs (HiGHS) searched best first, weak duality",
             notes=precision_notes("leader", leader) + precision_notes("follower", follower),
+            statistics={
+                "seconds": time.perf_counter() - started,
+                "vectors": int(num_vectors),
+                "linear_programs": found.num_programs + alone.size,
+            },
         )
-        statistics = {
-            "seconds": time.perf_counter() - started,
-            "vectors": int(num_vectors),
-            "linear_programs": num_programs + alone.size,
-        }
-        return Solution(
-            strategy,
-            response,
-            Estimate.exact(lower),
-            Estimate.exact(follower_value),
-            certificate,
-            "TypeEnumeration",
-            statistics,
-        )
+
+
+class Answers(NamedTuple):
+    """What the types answer, the commitment for it (None: nothing beats the value known), and a bound on all others."""
+
+    answers: tuple[int, ...]
+    strategy: Float[np.ndarray, "a"] | None
+    upper: float
+    num_programs: int
 
 
 class _Node(NamedTuple):
@@ -102,57 +103,72 @@ class _Node(NamedTuple):
         return -self.negative_bound
 
 
-def _search(
-    weighted: Float[np.ndarray, "t a b"], follower: Float[np.ndarray, "t a b"], alone: Float[np.ndarray, "t b"]
-) -> tuple[_Node, Float[np.ndarray, "a"], int]:
-    """Best-first search. A prefix is solved only when it comes to the top on its cheap bound."""
+def best_answers(
+    weighted: Float[np.ndarray, "t a b"],
+    follower: Float[np.ndarray, "t a b"],
+    alone: Float[np.ndarray, "t b"],
+    known: float = -np.inf,
+    max_programs: int | None = None,
+    deadline: float = np.inf,
+) -> Answers:
+    """Best-first search. A prefix is solved only when it comes to the top on its cheap bound.
+
+    `known` is a value that some commitment has: what cannot beat it is not looked at. After `max_programs` linear
+    programs, or at `deadline` (on the monotonic clock), the search stops with the bound that is proven by then.
+    """
     num_types = len(weighted)
     rest = np.append(np.cumsum(alone.max(axis=1)[::-1])[::-1], 0.0)
     heap, num_programs = [_Node(-rest[0], 0, (), True)], 0
-    strategies: dict[tuple[int, ...], np.ndarray] = {}
-    while heap:
+    strategies: dict[tuple[int, ...], np.ndarray | None] = {}
+    ceiling, rounding = known, 8 * num_types * EPS
+    while heap and heap[0].bound > ceiling:
         node = heapq.heappop(heap)
         depth = len(node.answers)
         if not node.is_solved:
-            result = _program(weighted, follower, node.answers)
+            if num_programs == max_programs or time.monotonic() > deadline:
+                return Answers((), None, node.bound + rounding, num_programs)
+            strategy, bound = answered(weighted, follower, node.answers)
             num_programs += 1
-            if result.x is not None:
-                strategies[node.answers] = result.x[:-depth]
-                heapq.heappush(heap, _Node(result.fun - rest[depth], -depth, node.answers, True))
+            if bound >= 0.0:
+                strategies[node.answers] = strategy
+                heapq.heappush(heap, _Node(-min(bound + rest[depth], node.bound), -depth, node.answers, True))
         elif depth == num_types:
-            strategy = np.maximum(strategies[node.answers], 0.0)
-            return node, strategy / strategy.sum(), num_programs
+            strategy = strategies[node.answers]
+            if strategy is not None:
+                return Answers(node.answers, strategy, node.bound + rounding, num_programs)
+            ceiling = max(ceiling, node.bound)  # neither a commitment was found nor a proof that there is none
         else:
             own = node.bound - rest[depth]
             for action in np.flatnonzero(np.isfinite(alone[depth])):
                 bound = own + alone[depth, action] + rest[depth + 1]
                 heapq.heappush(heap, _Node(-bound, -depth - 1, (*node.answers, int(action)), False))
-    raise SolverError(f"{SolverError.code} TypeEnumeration: no vector of answers was found feasible by HiGHS.")
+    return Answers((), None, ceiling + rounding, num_programs)
 
 
-def _alone(weighted: Float[np.ndarray, "t a b"], follower: Float[np.ndarray, "t a b"], t: int, action: int) -> float:
-    """What the leader gets at most from type t when it answers by `action` (-∞ when it never would)."""
-    result = _program(weighted[t : t + 1], follower[t : t + 1], (action,))
-    return -np.inf if result.x is None else -result.fun
+def alone_bounds(
+    weighted: Float[np.ndarray, "t a b"], follower: Float[np.ndarray, "t a b"], deadline: float = np.inf
+) -> Float[np.ndarray, "t b"]:
+    """What the leader gets at most from each type when it answers by each action; -∞ when it never would.
+
+    Leader's payoffs must be at least 0. What is not reached before `deadline` has a bound that needs no program.
+    """
+    bounds = weighted.max(axis=1)
+    for t, action in np.ndindex(*bounds.shape):
+        if time.monotonic() < deadline:
+            _, bounds[t, action] = answered(weighted[t : t + 1], follower[t : t + 1], (action,))
+    return np.where(bounds < 0.0, -np.inf, bounds)
 
 
-def _program(
+def rounding_of(game: BayesianGame) -> float:
+    """What evaluating one commitment on the game's own payoffs may lose or gain by rounding."""
+    return 4.0 * sum(game.shape) * float(np.spacing(np.max(np.abs(game.leader_payoff))))
+
+
+def answered(
     weighted: Float[np.ndarray, "t a b"], follower: Float[np.ndarray, "t a b"], answers: tuple[int, ...]
-) -> OptimizeResult:
-    """The best commitment to which the first types answer as given, in x and one value for each of those types."""
-    depth, num_rows, num_columns = len(answers), *follower.shape[1:]
-    types, action = np.arange(depth), np.array(answers)
-    cost = np.append(-weighted[types, :, action].sum(axis=0), np.zeros(depth))
-    values = np.repeat(np.eye(depth), num_columns, axis=0)
-    all_payoffs = follower[:depth].transpose(0, 2, 1).reshape(-1, num_rows)
-    no_better = np.hstack([all_payoffs, -values])
-    no_worse = np.hstack([-follower[types, :, action], np.eye(depth)])
-    return linprog(
-        cost,
-        A_ub=np.vstack([no_better, no_worse]),
-        b_ub=np.zeros(len(no_better) + depth),
-        A_eq=np.append(np.ones(num_rows), np.zeros(depth))[None],
-        b_eq=[1.0],
-        bounds=(0.0, 1.0),
-        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-    )
+) -> tuple[Float[np.ndarray, "a"] | None, float]:
+    """The best commitment to which the first types answer as given, and a bound on all such commitments."""
+    types, action = np.arange(len(answers)), np.array(answers)
+    lead = follower[: len(answers)] - follower[types, :, action][:, :, None]
+    others = np.arange(follower.shape[2]) != action[:, None]
+    return best_under(weighted[types, :, action].sum(axis=0), lead.transpose(1, 0, 2)[:, others])

@@ -99,6 +99,8 @@ class TariffGame(AbstractGame):
             follower_payoff=jnp.concatenate([self.appeal - self.price_sensitivity * prices, nothing]),
             leader_payoff=jnp.concatenate([prices - self.cost, nothing]),
             prior=np.ones(()),
+            payoff_range=jnp.maximum(jnp.max(self.appeal) - self.price_sensitivity * self.low, 0.0)
+            - jnp.minimum(jnp.min(self.appeal) - self.price_sensitivity * self.high, 0.0),
         )
 
     @exact
