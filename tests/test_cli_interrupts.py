@@ -4,13 +4,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
+from contextlib import contextmanager
 
 import pytest
 
 
-PROGRAM = """
+HEARD = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+"""Whoever runs the tests may have switched Ctrl-C off, as a shell does for what it runs in the background."""
+
+PROGRAM = (
+    HEARD
+    + """
 import sys, time
 from stackelberg.cli import interrupts
 
@@ -24,21 +28,26 @@ while True:
     except BaseException as swallowed:
         print("swallowed", type(swallowed).__name__, flush=True)
 """
+)
 
 
-def started(body):
-    program = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(body=body)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert program.stdout is not None
-    assert program.stdout.readline() == "ready\n"
-    return program
+@contextmanager
+def started(program, **options):
+    """The program, once it says that it is ready; it does not outlive the test."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", program], **pipes, **options) as running:
+        try:
+            assert running.stdout is not None
+            assert running.stdout.readline() == "ready\n"
+            yield running
+        finally:
+            running.kill()
 
 
 @pytest.mark.parametrize("body", ["time.sleep(60)", "sum(range(1000))"], ids=["asleep", "busy"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_command_with_128_and_its_number(number, body):
-    with started(body) as program:
+    with started(PROGRAM.format(body=body)) as program:
         program.send_signal(number)
         out, err = program.communicate(timeout=60)
         assert program.returncode == 128 + number
@@ -47,7 +56,7 @@ def test_a_signal_ends_the_command_with_128_and_its_number(number, body):
 
 
 def test_many_signals_in_a_row_end_it_in_the_same_way():
-    with started("time.sleep(60)") as program:
+    with started(PROGRAM.format(body="time.sleep(60)")) as program:
         for _ in range(20):
             if program.poll() is None:
                 program.send_signal(signal.SIGINT)
@@ -58,15 +67,10 @@ def test_many_signals_in_a_row_end_it_in_the_same_way():
 
 def test_the_usual_exception_would_have_been_swallowed():
     """The planted bug: without the handler the same program survives Ctrl-C."""
-    program = PROGRAM.replace("interrupts.install()", "interrupts")
-    with subprocess.Popen(
-        [sys.executable, "-c", program.format(body="time.sleep(60)")], stdout=subprocess.PIPE, text=True
-    ) as running:
-        assert running.stdout is not None
-        assert running.stdout.readline() == "ready\n"
-        running.send_signal(signal.SIGINT)
-        assert running.stdout.readline() == "swallowed KeyboardInterrupt\n"
-        running.kill()
+    with started(PROGRAM.replace("interrupts.install()", "interrupts").format(body="time.sleep(60)")) as program:
+        assert program.stdout is not None
+        program.send_signal(signal.SIGINT)
+        assert program.stdout.readline() == "swallowed KeyboardInterrupt\n"
 
 
 def test_a_signal_that_was_switched_off_stays_off():
@@ -81,21 +85,15 @@ def test_a_signal_that_was_switched_off_stays_off():
 
 
 def test_the_command_itself_is_ended_while_it_computes(tmp_path):
-    """Wherever the signal hits after the start: nothing is left behind but whole files, and the code is 130."""
-    command = Path(sys.executable).with_name("stackelberg")
-    environment = {**os.environ, "STACKELBERG_CACHE": ""}
-    with subprocess.Popen(
-        [command, "demo", "--out", tmp_path / "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    ) as program:
-        wait_until_importing(program.pid)
-        program.send_signal(signal.SIGINT)
-        out, err = program.communicate(timeout=60)
-    assert program.returncode == 130
-    assert out == b""
-    assert err == b"interrupted\n"
-
-
-def wait_until_importing(pid):
-    """Until the process has a second thread: the one that listens, which is there before the first verb runs."""
-    while len(list(Path(f"/proc/{pid}/task").iterdir())) < 2:
-        time.sleep(0.01)
+    """Wherever the signal hits: no exception, the code is 130, and no half of a file is left behind."""
+    program = HEARD + (
+        "import sys\nfrom stackelberg.cli import app, interrupts, main\n"
+        "install = interrupts.install\n"
+        "interrupts.install = lambda: [install(), print('ready', flush=True)]\n"
+        "sys.argv = ['stackelberg', 'demo', '--out', 'demo']\nmain()\n"
+    )
+    with started(program, cwd=tmp_path, env={**os.environ, "STACKELBERG_CACHE": ""}) as running:
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+        assert (running.returncode, out, err) == (130, "", "interrupted\n")
+    assert list(tmp_path.iterdir()) == []
