@@ -8,7 +8,7 @@ import pytest
 
 import stackelberg as sg
 from oracles import lipschitz_grid
-from stackelberg.solvers import quantal_cells
+from stackelberg.solvers import quantal_batch, quantal_cells, quantal_normal_form, quantal_shapes
 
 
 CLASSIC = sg.NormalFormGame(leader_payoff=[[2, 4], [1, 3]], follower_payoff=[[1, 0], [0, 1]])
@@ -145,7 +145,7 @@ def test_no_point_of_a_cell_is_worth_more_than_its_bound_and_the_tangent_plane_a
     corners = rng.dirichlet(np.ones(3), (64, 3))
     level = rng.random(64)
     with jax.enable_x64(True):
-        halves = quantal_cells.branch(corners, leader, logit, level)
+        halves = quantal_cells.branch(corners, leader, logit, level, np.full(3, 1 / 3))
     bounds, corners = np.asarray(halves.upper), np.asarray(halves.corners)
     best, plane = np.zeros((64, 2)), np.zeros((64, 2))
     for game in range(64):
@@ -230,3 +230,78 @@ def test_a_markov_game_needs_a_method_and_the_error_names_two():
     )
     with pytest.raises(sg.InputError, match=r"BackwardInduction.*GradientAscent"):
         sg.solve(game)
+
+
+TIED = sg.NormalFormGame(
+    np.round(np.random.default_rng(0).normal(size=(2, 4))), np.round(np.random.default_rng(1).normal(size=(2, 4)))
+)
+
+
+@pytest.mark.parametrize("inverse_temperature", [1e5, 6e7, 1e8, 1e9, 1e11])
+def test_exact_ties_at_large_inverse_temperatures_are_settled_in_few_cells(inverse_temperature):
+    solution = sg.solve(TIED, sg.QuantalStackelberg(sg.QuantalResponse(inverse_temperature)))
+    certificate = solution.certificate
+    assert solution.statistics["cells"] <= 200
+    # What rounding of the logits allows, and no more: linear programs alone would leave a gap of 1 here.
+    assert certificate.gap <= 1e-6 + 1e-13 * inverse_temperature
+    assert (certificate.status == "optimal") == (certificate.gap <= 2e-6)
+    payoffs = (np.asarray(payoff)[None] for payoff in (TIED.leader_payoff, TIED.follower_payoff))
+    assert np.max(gain_over(certificate.upper, *payoffs, np.array([inverse_temperature]), 10_000, seed=6)) <= 0.0
+
+
+def test_a_deadline_that_has_passed_compiles_nothing_and_says_by_how_much_it_was_missed(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("it climbed after the deadline")
+
+    monkeypatch.setattr(quantal_normal_form, "ascend", refuse)
+    leader, follower, _ = draw(1, 9, 5, seed=21)
+    late = quantal_normal_form.Effort(1e-6, time.monotonic() - 5.0, 2.0**32)
+    game, human = sg.NormalFormGame(leader[0], follower[0]), sg.QuantalResponse(30.0)
+    solution = quantal_normal_form.best_strategy(game, human, late)
+    assert any("missed by " in note for note in solution.certificate.notes)
+    assert np.max(gain_over(solution.certificate.upper, leader, follower, np.array([30.0]), 10_000, seed=4)) <= 0.0
+    assert float(game.leader_value(solution.commitment, solution.response)) == solution.certificate.lower
+
+
+def test_small_games_share_one_compiled_shape_and_larger_ones_a_few():
+    small = {quantal_shapes.rounded_shape(n, a, b) for n in (1, 61) for a in (2, 3, 4) for b in (2, 3, 4)}
+    assert len(small) == 1
+    assert len({quantal_shapes.rounded_shape(1, a, b) for a in range(2, 17) for b in range(2, 17)}) <= 9
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (3, 2), (3, 5)])
+def test_filling_up_the_shape_changes_no_answer(shape):
+    leader, follower, rate = draw(quantal_shapes.BATCH + 1, *shape, seed=31)
+    exact = sg.quantal_batch(leader, follower, rate)
+    filled = sg.quantal_batch(leader[:20], follower[:20], rate[:20])
+    np.testing.assert_allclose(filled.leader_values, exact.leader_values[:20], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(filled.commitments.sum(axis=1), 1.0, rtol=0, atol=1e-14)
+    assert np.all(filled.gaps >= 0.0)
+    assert np.max(filled.gaps) <= 1e-6
+
+
+def test_a_bound_below_the_value_is_a_failure_and_not_a_closed_gap(monkeypatch):
+    def too_low(search):
+        def planted(*args, **options):
+            found = search(*args, **options)
+            return found._replace(upper=found.value - 1e-3)
+
+        return planted
+
+    for module in (quantal_normal_form, quantal_batch):
+        monkeypatch.setattr(module, "branch_and_bound", too_low(module.branch_and_bound))
+    with pytest.raises(sg.SolverError, match="below the value"):
+        sg.solve(CLASSIC, sg.QuantalStackelberg(sg.QuantalResponse(5.0)))
+    with pytest.raises(sg.SolverError, match="game 0"):
+        sg.quantal_batch([CLASSIC.leader_payoff], [CLASSIC.follower_payoff], 5.0)
+
+
+def test_a_type_that_leaves_the_leader_no_choice_still_has_a_bound():
+    leader, follower, _ = draw(2, 3, 2, seed=17)
+    leader[0], follower[0] = leader[0, 0], follower[0, 0]
+    solution = sg.solve(sg.BayesianGame(leader, follower, [0.5, 0.5]), sg.QuantalStackelberg(sg.QuantalResponse(3.0)))
+    apart = [
+        float(sg.solve(sg.NormalFormGame(*pair), sg.QuantalStackelberg(sg.QuantalResponse(3.0))).leader_value)
+        for pair in zip(leader, follower, strict=True)
+    ]
+    assert solution.certificate.upper == pytest.approx(sum(apart) / 2, abs=1e-6)

@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from .._types import AnyArray
 from ..calculus.simplex import quantal_choice, weight
+from .quantal_shapes import padded_games, padded_rows, rounded_shape
 
 
 NUM_STARTS = 16
@@ -51,21 +52,28 @@ def ascend(
 
     `candidates` are further commitments to screen, besides the pure ones, the uniform one and random mixtures.
     """
-    num_actions = np.shape(payoff)[-2]
-    shared = screened(num_actions)
-    own = np.zeros((len(payoff), 0, num_actions)) if candidates is None else _filled(np.asarray(candidates))
-    commitment, value = _ascend(
-        *(jnp.asarray(array) for array in (payoff, logit, prior)), jnp.asarray(shared), jnp.asarray(own)
-    )
-    return Climbed(np.asarray(commitment), np.asarray(value))
+    num_games, _, num_actions, num_columns = np.shape(payoff)
+    own = np.zeros((num_games, 0, num_actions)) if candidates is None else np.asarray(candidates)
+    lanes, *wide = rounded_shape(num_games, num_actions, num_columns)
+    payoff, logit = padded_games(np.asarray(payoff), np.asarray(logit), *wide)
+    shared = _filled(padded_rows(screened(num_actions), wide[0]), len(screened(wide[0])))
+    own = _filled(padded_rows(own, wide[0]), max(-(-own.shape[1] // CANDIDATES), 1) * CANDIDATES)
+    uniform = np.where(np.arange(wide[0]) < num_actions, 1.0 / num_actions, 0.0)
+    # The last game stands in for those that only fill up the batch.
+    several = np.minimum(np.arange(-(-num_games // lanes) * lanes), num_games - 1).reshape(-1, lanes)
+    climbed = [
+        _ascend(payoff[chosen], logit[chosen], np.asarray(prior)[chosen], shared, own[chosen], uniform)
+        for chosen in several
+    ]
+    commitment, value = (np.concatenate([np.asarray(part) for part in parts]) for parts in zip(*climbed, strict=True))
+    return Climbed(commitment[:num_games, :num_actions], value[:num_games])
 
 
-def _filled(candidates: Float[np.ndarray, "g k a"]) -> Float[np.ndarray, "g m a"]:
+def _filled(candidates: Float[np.ndarray, "*g k a"], count: int) -> Float[np.ndarray, "*g m a"]:
     """With copies of the first pure commitment, so that few shapes are compiled."""
-    num_games, count, num_actions = candidates.shape
-    missing = -count % CANDIDATES if count else CANDIDATES
-    pure = np.broadcast_to(np.eye(num_actions)[:1], (num_games, missing, num_actions))
-    return np.concatenate([candidates, pure], axis=1)
+    *games, present, num_actions = candidates.shape
+    pure = np.broadcast_to(np.eye(num_actions)[:1], (*games, count - present, num_actions))
+    return np.concatenate([candidates, pure], axis=-2)
 
 
 def screened(num_actions: int) -> Float[np.ndarray, "k a"]:
@@ -82,20 +90,21 @@ def _ascend(
     prior: Float[AnyArray, "g t"],
     shared: Float[AnyArray, "k a"],
     own: Float[AnyArray, "g m a"],
+    uniform: Float[AnyArray, "a"],
 ) -> tuple[Float[AnyArray, "g a"], Float[AnyArray, "g"]]:
-    return jax.vmap(_ascend_one, (0, None, 0))(_Stage(payoff, logit, prior), shared, own)
+    return jax.vmap(_ascend_one, (0, None, 0, None))(_Stage(payoff, logit, prior), shared, own, uniform)
 
 
 def _ascend_one(
-    stage: _Stage, shared: Float[AnyArray, "k a"], own: Float[AnyArray, "m a"]
+    stage: _Stage, shared: Float[AnyArray, "k a"], own: Float[AnyArray, "m a"], uniform: Float[AnyArray, "a"]
 ) -> tuple[Float[AnyArray, "a"], Float[AnyArray, ""]]:
     tried = jnp.concatenate([shared, own])
     screened_value, first = jax.lax.top_k(worth(stage, tried)[0], min(NUM_STARTS, len(tried)))
-    # A zero probability would stay zero for ever.
-    start = 0.999 * tried[first] + 0.001 / tried.shape[-1]
+    # A zero probability would stay zero for ever, as it does for actions that only fill up the shape.
+    start = 0.999 * tried[first] + 0.001 * uniform
     climbed, value = _climb(stage, start)
     _, last = jax.lax.top_k(value, min(NUM_POLISHED, len(value)))
-    polished, value = jax.vmap(_polish, (None, 0))(stage, climbed[last])
+    polished, value = jax.vmap(_polish, (None, 0, None))(stage, climbed[last], uniform)
     ends, value = jnp.concatenate([polished, tried[first[:1]]]), jnp.append(value, screened_value[0])
     best = jnp.argmax(value)
     return ends[best], value[best]
@@ -138,11 +147,13 @@ def _climb(stage: _Stage, commitment: Float[AnyArray, "s a"]) -> tuple[Float[Any
     return commitment, value
 
 
-def _polish(stage: _Stage, commitment: Float[AnyArray, "a"]) -> tuple[Float[AnyArray, "a"], Float[AnyArray, ""]]:
+def _polish(
+    stage: _Stage, commitment: Float[AnyArray, "a"], uniform: Float[AnyArray, "a"]
+) -> tuple[Float[AnyArray, "a"], Float[AnyArray, ""]]:
     """Newton's method on the support, several dampings at once; the value never falls."""
 
     def step(commitment, _):
-        tried = _newton_candidates(stage, commitment)
+        tried = _newton_candidates(stage, commitment, uniform)
         value, _ = worth(stage, tried)
         return tried[jnp.argmax(value)], None  # the first one is the present commitment
 
@@ -154,11 +165,13 @@ DAMPINGS = (0.0, 1e-2, 1.0)
 LENGTHS = (1.0, 0.3)
 
 
-def _newton_candidates(stage: _Stage, commitment: Float[AnyArray, "a"]) -> Float[AnyArray, "m a"]:
+def _newton_candidates(
+    stage: _Stage, commitment: Float[AnyArray, "a"], uniform: Float[AnyArray, "a"]
+) -> Float[AnyArray, "m a"]:
     """Steps to try from `commitment`: damped Newton directions of several lengths, cut where a probability ends."""
     gradient = worth(stage, commitment[None])[1][0]
     mean = commitment @ gradient
-    free = (commitment > SUPPORT) | (gradient > mean + SUPPORT)
+    free = (commitment > SUPPORT) | ((gradient > mean + SUPPORT) & (uniform > 0.0))
     curvature = _curvature(stage, commitment)
     size = 1e-12 + jnp.max(jnp.abs(curvature))
     commitment = jnp.where(free, commitment, 0.0)

@@ -9,12 +9,14 @@ import numpy as np
 from jaxtyping import Float
 
 from .. import _boundary as boundary
+from .._errors import SolverError
 from ..calculus.precision import exact
 from ..calculus.simplex import choice_on_host
 from .quantal_ascent import ascend
 from .quantal_branch_and_bound import branch_and_bound
+from .quantal_cells import finest_tolerance
 from .quantal_prescription import best_prescriptions, strong_bound
-from .quantal_program import SHARPEST
+from .quantal_program import AIM, SHARPEST, response_noise
 from .rescale import rescale
 
 
@@ -73,19 +75,45 @@ def quantal_batch(
         max_cells = MAX_CELLS if num_actions <= FEW_ACTIONS else 0
     max_cells = boundary.whole_number("max_cells", max_cells)
     climbed = ascend(leader.scaled[:, None], logit[:, None], np.ones((num_games, 1)))
-    commitment, value = climbed.commitment, climbed.value
+    commitment, upper, cells = climbed.commitment, np.max(leader.scaled, axis=(1, 2)), 0
     is_searchable = precision <= SHARPEST
-    if max_cells and is_searchable.all():
-        upper = np.max(leader.scaled, axis=(1, 2))
+    searched = np.flatnonzero(is_searchable & (max_cells > 0))
+    if len(searched):
         found = branch_and_bound(
-            leader.scaled, logit, commitment, value, upper, tolerance=0.3 * tolerance, max_cells=max_cells
+            leader.scaled[searched],
+            logit[searched],
+            commitment[searched],
+            climbed.value[searched],
+            upper[searched],
+            tolerance=AIM * tolerance,
+            max_cells=max_cells,
         )
-        commitment, upper, cells = found.commitment, found.upper, found.cells
-    else:
-        relaxed = best_prescriptions(leader.scaled, logit).upper
-        upper = np.where(is_searchable, relaxed, strong_bound(logit, leader.scaled))
-        cells = 0
-    response, _ = choice_on_host(precision[:, None] * (commitment[:, None] @ follower.scaled)[:, 0])
+        commitment, cells = np.array(commitment), found.cells
+        commitment[searched], upper[searched] = found.commitment, found.upper
+    if len(searched) < num_games or np.any(finest_tolerance(logit) > AIM * tolerance):
+        relaxed = np.asarray(best_prescriptions(leader.scaled, logit).upper)
+        upper = np.minimum(upper, np.where(is_searchable, relaxed, strong_bound(logit, leader.scaled)))
+    response, _ = choice_on_host(precision[:, None] * _shortfall((commitment[:, None] @ follower.scaled)[:, 0]))
     value = np.einsum("na,nab,nb->n", commitment, leader_payoff, response)
     rounding = 4.0 * sum(leader_payoff.shape[1:]) * np.spacing(np.max(np.abs(leader_payoff), axis=(1, 2)))
-    return QuantalBatch(commitment, response, value, np.maximum(leader.restore(upper) + rounding, value), cells)
+    noise = leader.restore_difference(response_noise(precision, *leader_payoff.shape[1:]))
+    upper = agreeing(leader.restore(upper) + rounding, value, rounding + noise)
+    return QuantalBatch(commitment, response, value, upper, cells)
+
+
+def agreeing(
+    upper: Float[np.ndarray, "n"], value: Float[np.ndarray, "n"], explained: Float[np.ndarray, "n"]
+) -> Float[np.ndarray, "n"]:
+    """The bounds, raised to values that lie above them by rounding. Raises `SolverError` where it is by more."""
+    wrong = np.flatnonzero(~(value <= upper + explained))
+    if len(wrong):
+        raise SolverError(
+            f"{SolverError.code} quantal_batch: in game {wrong[0]} the bound {upper[wrong[0]]:.17g} lies below the "
+            f"value {value[wrong[0]]:.17g} that was found, by more than rounding explains. This is a defect: please "
+            "report the game."
+        )
+    return np.maximum(upper, value)
+
+
+def _shortfall(values: Float[np.ndarray, "n b"]) -> Float[np.ndarray, "n b"]:
+    return values - values.max(axis=1, keepdims=True)

@@ -31,7 +31,8 @@ from ..calculus.simplex import logarithm, quantal_choice, soft_maximum, weight
 from .tilted import chords, tilted_maximum
 
 
-ROUNDING = 32 * np.finfo(np.float64).eps
+EPS = float(np.finfo(np.float64).eps)
+ROUNDING = 32 * EPS
 
 
 class Branches(NamedTuple):
@@ -54,11 +55,17 @@ def branch(
     payoff: Float[AnyArray, "n a b"],
     logit: Float[AnyArray, "n a b"],
     level: Float[AnyArray, "n"],
+    share: Float[AnyArray, "k"],
 ) -> Branches:
-    """Halve each cell across its longest edge, as the follower and the leader measure length, and bound both halves."""
-    halves = jax.vmap(_halves)(corners, payoff, logit)
-    centre = jnp.mean(halves, axis=-2)
-    value, upper = jax.vmap(jax.vmap(cell_bound, (0, None, None, None)))(halves, payoff, logit, level)
+    """Halve each cell across its longest edge, as the follower and the leader measure length, and bound both halves.
+
+    `share`: of each corner in the centre; 0 for corners that only fill up the shape and repeat the first one.
+    """
+    halves = jax.vmap(_halves, (0, 0, 0, None))(corners, payoff, logit, share)
+    centre = jnp.einsum("k,nhka->nha", share, halves)
+    value, upper = jax.vmap(jax.vmap(cell_bound, (0, None, None, None, None)), (0, 0, 0, 0, None))(
+        halves, payoff, logit, level, share
+    )
     return Branches(halves, centre, value, upper)
 
 
@@ -67,37 +74,59 @@ def cell_bound(
     payoff: Float[AnyArray, "a b"],
     logit: Float[AnyArray, "a b"],
     level: Float[AnyArray, ""],
+    share: Float[AnyArray, "k"],
 ) -> tuple[Float[AnyArray, ""], Float[AnyArray, ""]]:
     """The value of the centre, and a bound on the value anywhere in the cell; payoffs in [0, 1].
 
     The bound is at most `level` when the relaxations show that the cell holds nothing better.
     """
-    size = jnp.max(jnp.abs(logit))
+    inexact = logit_rounding(jnp.max(jnp.abs(logit)), logit.shape[0])
     logit, payoff = _product(corners, logit), _product(corners, payoff)
-    choice = quantal_choice(jnp.mean(logit, axis=0), 1.0)
-    value = jnp.sum(choice * jnp.mean(payoff, axis=0))
+    choice = quantal_choice(share @ logit, 1.0)
+    value = jnp.sum(choice * (share @ payoff))
     logit = logit - jnp.sum(choice * logit, axis=-1, keepdims=True)
-    logit = logit - soft_maximum(jnp.mean(logit, axis=0), 1.0)
-    largest = jnp.minimum(_prescription(logit, payoff, level), _tangent(logit, payoff, level))
-    allowance = ROUNDING * (1.0 + size)
-    bound = level + jnp.maximum(largest + allowance, 0.0)
+    logit = logit - soft_maximum(share @ logit, 1.0)
+    # What is left of the logits is small in a small cell, but for actions that are not played there; only the product
+    # with the corners keeps a larger error.
+    rounding = ROUNDING * (1.0 + jnp.max(jnp.abs(logit), axis=0)) + inexact
+    largest = jnp.minimum(
+        _prescription(logit, payoff, level, rounding), _tangent(logit, payoff, level, share, rounding)
+    )
+    bound = level + jnp.maximum(largest + ROUNDING + inexact, 0.0)
     return value, jnp.minimum(bound, jnp.max(payoff) + ROUNDING)
 
 
+def logit_rounding(largest: Float[AnyArray, "*g"] | float, num_actions: int) -> Float[AnyArray, "*g"] | float:
+    """What rounding may do to the difference of two logits, each the product of a commitment with at most `largest`."""
+    return (num_actions + 5) * EPS * largest
+
+
+def finest_tolerance(logit: Float[np.ndarray, "*g a b"]) -> Float[np.ndarray, "*g"]:
+    """The least tolerance to which cells can be settled: large logits have rounding that hides what is finer."""
+    half_range = 0.5 * np.max(np.ptp(logit, axis=-1), axis=-1)
+    return np.asarray(np.minimum(4.0 * logit_rounding(half_range, logit.shape[-2]), 1.0))
+
+
 def _prescription(
-    logit: Float[AnyArray, "k b"], payoff: Float[AnyArray, "k b"], level: Float[AnyArray, ""]
+    logit: Float[AnyArray, "k b"],
+    payoff: Float[AnyArray, "k b"],
+    level: Float[AnyArray, ""],
+    rounding: Float[AnyArray, "b"],
 ) -> Float[AnyArray, ""]:
     best = tilted_maximum(logit, payoff, chords(logit, payoff), level)
     size = weight(best.log_size)
-    rounding = ROUNDING * (1.0 + jnp.max(jnp.abs(logit)))
     return jnp.sum(jnp.where(best.positive, size, -size) + rounding * size)
 
 
 def _tangent(
-    logit: Float[AnyArray, "k b"], payoff: Float[AnyArray, "k b"], level: Float[AnyArray, ""]
+    logit: Float[AnyArray, "k b"],
+    payoff: Float[AnyArray, "k b"],
+    level: Float[AnyArray, ""],
+    share: Float[AnyArray, "k"],
+    rounding: Float[AnyArray, "b"],
 ) -> Float[AnyArray, ""]:
-    middle, surplus = jnp.mean(logit, axis=0), jnp.mean(payoff, axis=0) - level
-    run, rise = logit - middle, payoff - jnp.mean(payoff, axis=0)
+    middle, surplus = share @ logit, share @ payoff - level
+    run, rise = logit - middle, payoff - share @ payoff
     central = weight(middle)
     plane = jnp.max(jnp.sum(central * (surplus + surplus * run + rise), axis=-1))
     low, high = jnp.min(run, axis=0), jnp.max(run, axis=0)
@@ -113,8 +142,7 @@ def _tangent(
     left = jnp.where((surplus < 0.0) & (surplus + worst < 0.0), jnp.maximum(low, _peak(surplus, worst)), low)
     bulge = jnp.maximum(jnp.maximum(excess(right, best), excess(left, worst)), 0.0)
     magnitude = central * (jnp.abs(surplus) * (1.0 + jnp.maximum(high, -low)) + best - worst) + bulge
-    rounding = ROUNDING * (1.0 + jnp.max(jnp.abs(logit)))
-    return plane + jnp.sum(bulge) + rounding * jnp.sum(magnitude)
+    return plane + jnp.sum(bulge + rounding * magnitude)
 
 
 def _peak(surplus: Float[AnyArray, "b"], gain: Float[AnyArray, "b"]) -> Float[AnyArray, "b"]:
@@ -124,7 +152,10 @@ def _peak(surplus: Float[AnyArray, "b"], gain: Float[AnyArray, "b"]) -> Float[An
 
 
 def _halves(
-    corners: Float[AnyArray, "k a"], payoff: Float[AnyArray, "a b"], logit: Float[AnyArray, "a b"]
+    corners: Float[AnyArray, "k a"],
+    payoff: Float[AnyArray, "a b"],
+    logit: Float[AnyArray, "a b"],
+    share: Float[AnyArray, "k"],
 ) -> Float[AnyArray, "2 k a"]:
     logits, payoffs = _product(corners, logit), _product(corners, payoff)
     played = jnp.max(quantal_choice(logits, 1.0), axis=0)
@@ -137,7 +168,8 @@ def _halves(
     first, second = jnp.unravel_index(jnp.argmax(length), length.shape)
     middle = 0.5 * (corners[first] + corners[second])
     number = jnp.arange(corners.shape[0])[:, None]
-    return jnp.stack([jnp.where(number == moved, middle, corners) for moved in (first, second)])
+    halves = jnp.stack([jnp.where(number == moved, middle, corners) for moved in (first, second)])
+    return jnp.where(share[:, None] > 0.0, halves, halves[:, :1])
 
 
 def _product(corners: Float[AnyArray, "k a"], matrix: Float[AnyArray, "a b"]) -> Float[AnyArray, "k b"]:

@@ -10,34 +10,36 @@ import numpy as np
 from jaxtyping import Float
 
 from .._errors import MemoryBudgetError
-from .._record import Certificate, Estimate, Solution
+from .._record import Solution
+from ..calculus.simplex import choice_on_host
 from ..followers.base import AbstractFollower
 from ..games.normal_form import NormalFormGame
-from .quantal_ascent import NUM_STARTS, ascend
+from .certified import certified
+from .quantal_ascent import NUM_STARTS, ascend, screened
 from .quantal_branch_and_bound import branch_and_bound
+from .quantal_cells import finest_tolerance
 from .quantal_margins import margin_bound
 from .quantal_prescription import best_prescriptions, strong_bound
-from .quantal_program import QuantalProgram, quantal_program
+from .quantal_program import AIM, QuantalProgram, quantal_program
+from .quantal_shapes import padded_games, rounded_shape
 
 
 FEW_ACTIONS = 4
-AIM = 0.3
-"""The search goes on to this part of the tolerance: it costs little, and spares the reader a gap just below it."""
-
 MAX_CELLS = 2**19
 WORK = 2**24
 """Beyond `FEW_ACTIONS` and without a time limit: cells × their cost, some seconds of work."""
 
-UNPLAYED = 1e3
+FORCED = "nothing to choose: a pure commitment is best"
+LATE = 1.0
+"""Seconds by which a time limit may be missed without a word."""
 
 SUPREMUM = (
     "At an infinite inverse temperature the follower breaks exact ties evenly: the best value is approached by "
     "commitments under which it strictly prefers its answer, not attained."
 )
-FLOOR = (
-    "The gap that remains is proven, not estimated: the optimum may be the value found. With a time limit the search "
-    "goes on for that long."
-)
+TOO_SHARP = "at so large an inverse temperature rounding hides what a finer search would look for"
+FLOOR = "The gap that remains is proven, not estimated: the optimum may be the value found."
+LONGER = "With a time limit the search goes on for that long."
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,19 @@ class Effort:
     deadline: float | None
     memory_limit: float
 
+    def lateness(self) -> float:
+        """Seconds since the deadline; negative before it, and minus infinity without one."""
+        return -np.inf if self.deadline is None else time.monotonic() - self.deadline
+
+    def is_over(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.lateness() >= 0.0
+
 
 class Found(NamedTuple):
     """A commitment and what is proven, on the program's scale."""
 
-    commitment: Float[np.ndarray, "a"]
+    commitment: Float[np.ndarray, "*b a"]
     upper: float
     method: str
     cells: int
@@ -65,23 +75,21 @@ def best_strategy(game: NormalFormGame, follower: AbstractFollower, effort: Effo
     program = quantal_program(game, follower)
     check_memory(program, effort.memory_limit)
     found = search(program, effort)
-    return certified(game, follower, program, found, effort.tolerance, time.perf_counter() - started)
+    return quantal_solution(game, follower, program, found, effort, time.perf_counter() - started)
 
 
 def search(program: QuantalProgram, effort: Effort) -> Found:
     """Ascent for the value; prescriptions, linear programs and branch and bound for the bound, until they meet."""
     kept = _distinct_rows(program)
-    num_columns = program.payoff.shape[1]
-    if num_columns == 1 or len(kept) == 1:
-        best = np.argmax(program.payoff[:, 0]) if num_columns == 1 else kept[0]
-        return Found(np.eye(len(program.payoff))[best], -np.inf, "nothing to choose: a pure commitment is best", 0, "")
-    payoff, logit = _padded(program.payoff[kept], program.logit[kept])
+    if program.payoff.shape[1] == 1 or len(kept) == 1:
+        return _forced(program)
+    payoff, logit = program.payoff[kept], program.logit[kept]
     tolerance = effort.tolerance * program.span
     margins = margin_bound(program)
-    commitment, value = _ascend_one(payoff, logit, margins.commitments[:, kept])
+    climb = _screen_one if effort.is_over() else _ascend_one
+    commitment, value = climb(payoff, logit, margins.commitments[:, kept])
     upper, method, cells, stopped = margins.upper, "linear programs with a slack", 0, ""
-    max_cells = _max_cells(payoff.shape, effort) if program.is_searchable else 0
-    if upper - value > tolerance and max_cells:
+    if upper - value > tolerance and program.is_searchable:
         result = branch_and_bound(
             payoff[None],
             logit[None],
@@ -90,21 +98,33 @@ def search(program: QuantalProgram, effort: Effort) -> Found:
             np.array([upper]),
             tolerance=AIM * tolerance,
             deadline=np.inf if effort.deadline is None else effort.deadline,
-            max_cells=max_cells,
+            max_cells=most_cells(payoff.shape, effort),
             max_bytes=0.5 * effort.memory_limit,
         )
         cells, stopped = result.cells, result.stopped
         if result.upper[0] < upper:
             upper, method = float(result.upper[0]), "branch and bound over the simplex"
         if result.value[0] > value:
-            commitment, value = _ascend_one(payoff, logit, result.commitment)
-    if upper - value > tolerance and program.is_searchable and len(kept) > FEW_ACTIONS:
-        relaxed = float(best_prescriptions(payoff, logit).upper)
-        if relaxed < upper:
+            climb = _screen_one if effort.is_over() else _ascend_one
+            commitment, value = climb(payoff, logit, result.commitment)
+        if not stopped and finest_tolerance(logit) > tolerance:
+            stopped = TOO_SHARP
+    if upper - value > tolerance and program.is_searchable and len(kept) > FEW_ACTIONS and not effort.is_over():
+        relaxed = float(best_prescriptions(*padded_games(payoff, logit, *rounded_shape(1, *payoff.shape)[1:])).upper)
+        if not relaxed >= upper:
             upper, method = relaxed, "prescriptions, which are never worth less"
     full = np.zeros(program.payoff.shape[0])
     full[kept] = commitment
     return Found(full, upper, method, cells, stopped)
+
+
+def _forced(program: QuantalProgram) -> Found:
+    """Where the follower has one action only, or nobody can tell the leader's apart."""
+    best = int(np.argmax(program.payoff[:, 0])) if program.payoff.shape[1] == 1 else 0
+    shortfall = program.appeal[best] - np.max(program.appeal[best])
+    with np.errstate(invalid="ignore"):
+        choice, _ = choice_on_host(np.where(shortfall < 0.0, program.precision * shortfall, 0.0))
+    return Found(np.eye(len(program.payoff))[best], float(choice @ program.payoff[best]), FORCED, 0, "")
 
 
 def _ascend_one(
@@ -114,18 +134,20 @@ def _ascend_one(
     return climbed.commitment[0], float(climbed.value[0])
 
 
-def _padded(
-    payoff: Float[np.ndarray, "a b"], logit: Float[np.ndarray, "a b"]
-) -> tuple[Float[np.ndarray, "a c"], Float[np.ndarray, "a c"]]:
-    """With follower's actions that are never played, to a rounded shape: fewer shapes are compiled."""
-    num_columns = payoff.shape[1]
-    wanted = 1 << (num_columns - 1).bit_length() if num_columns <= 8 else -(-num_columns // 8) * 8
-    extra = ((0, 0), (0, wanted - num_columns))
-    return np.pad(payoff, extra), np.pad(logit, extra, constant_values=float(np.min(logit)) - UNPLAYED)
+def _screen_one(
+    payoff: Float[np.ndarray, "a b"], logit: Float[np.ndarray, "a b"], candidates: Float[np.ndarray, "k a"]
+) -> tuple[Float[np.ndarray, "a"], float]:
+    """The best of the candidates and of the commitments that an ascent would start from; nothing is compiled."""
+    tried = np.vstack([candidates, screened(len(payoff))])
+    choice, _ = choice_on_host(tried @ logit)
+    value = np.sum(choice * (tried @ payoff), axis=1)
+    best = int(np.argmax(value))
+    return tried[best], float(value[best])
 
 
-def _max_cells(shape: tuple[int, ...], effort: Effort) -> int:
-    num_actions, num_columns = shape
+def most_cells(shape: tuple[int, ...], effort: Effort) -> int:
+    """Where a search stops: nowhere before a deadline, otherwise after some seconds of work."""
+    _, num_actions, num_columns = rounded_shape(1, *shape)
     if effort.deadline is not None:
         return 2**60
     if num_actions <= FEW_ACTIONS:
@@ -138,51 +160,53 @@ def best_prescription(game: NormalFormGame, follower: AbstractFollower, effort: 
     started = time.perf_counter()
     program = quantal_program(game, follower)
     check_memory(program, effort.memory_limit)
-    solved = best_prescriptions(program.payoff, program.logit)
+    num_rows, num_columns = program.payoff.shape
+    payoff, logit = padded_games(program.payoff, program.logit, *rounded_shape(1, num_rows, num_columns)[1:])
+    solved = best_prescriptions(payoff, logit)
+    commitment = np.array(solved.commitment)[:num_columns]
+    commitment[:, num_rows - 1] += commitment[:, num_rows:].sum(axis=1)  # what was added are copies of the last row
     # The bound for the sharpest logits that can be computed with holds for all sharper ones.
     upper = solved.upper if program.is_searchable else strong_bound(program.logit, program.payoff)
-    found = Found(np.asarray(solved.commitment), float(upper), "Dinkelbach's iteration on concave envelopes", 0, "")
-    return certified(game, follower, program, found, effort.tolerance, time.perf_counter() - started)
+    found = Found(commitment[:, :num_rows], float(upper), "Dinkelbach's iteration on concave envelopes", 0, "")
+    return quantal_solution(game, follower, program, found, effort, time.perf_counter() - started)
 
 
-def certified(
+def quantal_solution(
     game: NormalFormGame,
     follower: AbstractFollower,
     program: QuantalProgram,
     found: Found,
-    tolerance: float,
+    effort: Effort,
     seconds: float,
 ) -> Solution:
-    """The solution with everything that can be recomputed on the game's own payoffs recomputed."""
+    """The solution with its certificate on the game's own payoffs."""
     response = np.asarray(follower(game, found.commitment))
-    problem = game.induce(found.commitment)
     value = float(game.leader_value(found.commitment, response))
-    upper = max(program.restore(found.upper) + program.rounding, value)
-    span = program.restore(program.span) - program.restore(0.0)
-    is_closed = upper - value <= tolerance * span + 2.0 * program.rounding
-    follower_value, best_value = float(problem.value(response)), float(problem.value(problem.best_response()))
-    status, notes = ("optimal" if is_closed else "bounded"), []
-    if not np.isfinite(program.precision):
-        status = "supremum" if is_closed else "bounded"
-        notes.append(SUPREMUM)
+    size = program.restore(1.0) - program.restore(0.0)
+    upper = program.restore(found.upper) + program.rounding
+    if found.method == FORCED or upper < value <= upper + size * program.noise:
+        upper = value  # the follower's answer was rounded: at large inverse temperatures that moves the value itself
+    notes = [] if np.isfinite(program.precision) else [SUPREMUM]
     if found.stopped:
         notes.append(f"The search stopped early: {found.stopped}.")
-    if not is_closed:
-        notes.append(FLOOR)
-    return Solution(
-        commitment=found.commitment,
-        response=response,
-        leader_value=Estimate(value, value, upper, status),
-        follower_value=Estimate.exact(follower_value),
-        certificate=Certificate(
-            lower=value,
-            upper=upper,
-            follower_regret=max(best_value - follower_value, 0.0),
-            status=status,
-            method=found.method,
-            notes=tuple(notes),
-        ),
-        method="QuantalStackelberg",
+    may_go_on = effort.deadline is None and found.cells > 0 and found.stopped != TOO_SHARP
+    if effort.lateness() > LATE:
+        notes.append(
+            f"The time limit was missed by {effort.lateness():.1f} s: compiling, once for each shape of game, is not "
+            "interrupted."
+        )
+    return certified(
+        game,
+        found.commitment,
+        response,
+        upper=upper,
+        tolerance=effort.tolerance * program.span * size,
+        rounding=2.0 * program.rounding,
+        solver="QuantalStackelberg",
+        proof=found.method,
+        closed="optimal" if np.isfinite(program.precision) else "supremum",
+        notes=tuple(notes),
+        open_notes=(FLOOR, LONGER) if may_go_on else (FLOOR,),
         statistics={"cells": found.cells, "seconds": seconds},
     )
 

@@ -52,7 +52,8 @@ def best_prescriptions(leader_payoff: Float[AnyArray, "*n a b"], logits: Float[A
     """The best prescription of each stage against a follower with these logits (inverse temperature × its payoffs).
 
     Batch axes come first: `(a, b)` is one stage, `(h, s, a, b)` all stages and states of a Markov game. All entries
-    are finite. `upper` is proved in floating point with an allowance for rounding, which grows with the largest logit.
+    are finite. `upper` is proved in floating point with an allowance for rounding, which grows with the largest logit;
+    NaN would say that a proof had gone wrong.
     """
     return _solve(jnp.asarray(leader_payoff), jnp.asarray(logits))
 
@@ -69,7 +70,12 @@ def _solve(payoff: Float[AnyArray, "*n a b"], logit: Float[AnyArray, "*n a b"]) 
     response = quantal_choice(jnp.sum(jnp.swapaxes(commitment, -1, -2) * logit, axis=-2), 1.0)
     value = jnp.sum(response[..., None] * commitment * jnp.swapaxes(payoff, -1, -2), axis=(-2, -1))
     allowance = ROUNDING * jnp.maximum(jnp.abs(lowest), jnp.abs(highest))
-    return Prescriptions(commitment, response, value, jnp.maximum(lowest + scale * upper + allowance, value))
+    proven = lowest + scale * upper + allowance
+    # The answer is rounded as well; a value that this does not explain shows a proof that is wrong, and no bound is.
+    explained = proven + allowance + scale * ROUNDING * (1.0 + jnp.max(jnp.abs(logit), axis=(-2, -1)))
+    return Prescriptions(
+        commitment, response, value, jnp.where(value <= explained, jnp.maximum(proven, value), jnp.nan)
+    )
 
 
 class _Climb(NamedTuple):

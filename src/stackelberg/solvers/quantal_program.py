@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from .. import _boundary as boundary
 from .._errors import InputError
+from .._types import AnyArray
 from ..followers.base import AbstractFollower, AbstractLogitFollower
 from ..followers.quantal_response import QuantalResponse
 from ..games.base import AbstractGame
@@ -19,6 +21,9 @@ from .rescale import Rescaled, rescale
 
 SHARPEST = 1e12
 """Above this inverse temperature, payoffs on [0, 1], commitments are searched for as if it were this one."""
+
+AIM = 0.3
+"""Searches go on to this part of the tolerance: it costs little, and spares the reader a gap just below it."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,19 @@ class QuantalProgram:
         """What evaluating one commitment on the game's own payoffs may lose or gain by rounding."""
         size = max(abs(self.restore(0.0)), abs(self.restore(self.span)))
         return 4.0 * sum(self.payoff.shape) * float(np.spacing(size))
+
+    @property
+    def noise(self) -> float:
+        """What the follower's own rounding may do to a value, on the program's scale: its logits have rounded too."""
+        size = max(abs(float(self.follower.restore(np.array([end]))[0])) for end in (0.0, float(np.max(self.appeal))))
+        return response_noise(
+            self.precision * max(1.0, float(np.ldexp(size, -self.follower.exponent[0]))), *self.payoff.shape
+        )
+
+
+def response_noise(largest_logit: Float[AnyArray, "*g"] | float, num_rows: int, num_columns: int) -> Any:
+    """How much a value on [0, 1] may move when logits of this size are rounded before they are compared."""
+    return np.minimum(4.0 * (num_rows + num_columns) * np.finfo(np.float64).eps * largest_logit, 1.0)
 
 
 @functools.singledispatch
