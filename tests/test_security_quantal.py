@@ -277,6 +277,130 @@ def test_out_of_time_the_bound_is_wide_and_true():
     assert hurried.certificate.upper >= patient.certificate.lower
 
 
+FREE = sg.SecurityGame(
+    [3.4, 3.1, -0.4, 2.9, 1.6],
+    [-0.5, -0.5, -0.4, 1.6, 1.6],
+    [-3.4, -1.5, -1.1, 0.1, -0.2],
+    [-1.2, -1.1, -0.6, 0.1, 0.5],
+    7,
+)
+
+
+@pytest.mark.parametrize("heat", [1e2, 1e3, 1e4, 1e6, 1e8])
+def test_where_resources_cover_every_target_a_sharp_follower_meets_full_coverage(heat):
+    """Target 4 gains nothing by coverage (1.6 either way): a term of exactly 0 there proves nothing."""
+    follower = sg.QuantalResponse(heat)
+    proof = sg.security_quantal(FREE, follower).certificate
+    full = np.ones(5)
+    assert proof.upper >= float(FREE.leader_value(full, follower(FREE, full)))
+    assert proof.lower >= 2.9 - 1e-6
+    assert proof.gap <= 1e-4
+
+
+def test_payoffs_beyond_the_precision_of_logits_end_soon_with_a_bound_that_says_so():
+    game = sg.SecurityGame(*random_payoffs(np.random.default_rng(37), 8), 3)
+    for heat in (1e9, 1e17):
+        proof = sg.security_quantal(game, sg.QuantalResponse(heat), time_limit=2.0).certificate
+        assert proof.lower <= proof.upper <= float(np.max(game.leader_covered))
+        assert proof.status in ("optimal", "bounded")
+    assert proof.status == "bounded"
+
+
+def test_out_of_time_the_bound_of_the_convex_program_is_true():
+    game = sg.SecurityGame(*random_payoffs(np.random.default_rng(38), 8), 3)
+    hurried, patient = (sg.security_quantal(game, PEOPLE, time_limit=limit).certificate for limit in (0.0, None))
+    assert hurried.lower <= patient.upper <= hurried.upper + 1e-9
+
+
+@pytest.mark.parametrize("scale", [2.0**-30, 1e-9, 1e9, 2.0**30])
+@pytest.mark.parametrize("weight", [-9.0, 6.0])
+@pytest.mark.parametrize("schedules", [None, [[0, 1, 1], [1, 0, 1]]])
+def test_the_unit_of_the_payoffs_changes_nothing(scale, weight, schedules):
+    payoffs = random_payoffs(np.random.default_rng(39), 3)
+    proofs = [
+        sg.security_quantal(
+            sg.SecurityGame(*(size * column for column in payoffs), 1, schedules=schedules),
+            sg.SUQR([weight, 0.8 / size, 0.7 / size]),
+        ).certificate
+        for size in (1.0, scale)
+    ]
+    assert proofs[0].status == proofs[1].status == "optimal"
+    assert proofs[1].lower / scale == pytest.approx(proofs[0].lower, abs=1e-5)
+    assert proofs[1].upper / scale == pytest.approx(proofs[0].upper, abs=1e-5)
+
+
+def test_attraction_by_tiny_payoffs_is_not_cut_short_by_the_tolerance_of_linear_programs():
+    leader_covered, leader_uncovered = [-1.5791e-6, 1.7251e-7, 2.1266e-6], [-1.5843e-6, 1.7251e-7, 1.6804e-6]
+    follower_covered, follower_uncovered = [-9.4e-8, -3.86e-6, 1.6e-8], [4.6e-8, -1.22e-6, 1.6e-7]
+    game = sg.SecurityGame(
+        leader_covered, leader_uncovered, follower_covered, follower_uncovered, 1, schedules=[[0, 1, 1], [0, 0, 1]]
+    )
+    follower = sg.SUQR([5.48, 7.8e5, 7.15e5])
+    better = np.array([0.0, 0.0037, 0.9999])
+    proof = sg.security_quantal(game, follower).certificate
+    assert proof.upper >= float(game.leader_value(better, follower(game, better)))
+    assert proof.status == "optimal"
+
+
+def test_weights_that_underflow_drop_no_box():
+    """Logits spread by 3,000: at the lower end of a box every weight underflows beside the best one found."""
+    game = sg.SecurityGame([1.0, 0.9, 0.1], [0.0, -0.5, 0.0], [0.0] * 3, [1.0, 0.5, 0.0], 1.0)
+    follower = sg.SUQR([3_000.0, 100.0, 0.0])
+    proof = sg.security_quantal(game, follower).certificate
+    draws = np.concatenate([sampled_coverages(np.random.default_rng(40), 3, 1.0, 20_000), np.eye(3)])
+    terms = logit_problem(game, follower)
+    payoffs = (np.asarray(game.leader_covered), np.asarray(game.leader_uncovered), None, None)
+    values = logit_value(payoffs, terms.slope[0], terms.offset[0], draws)
+    assert np.isfinite(proof.upper)
+    assert np.max(values) <= proof.upper
+    assert np.max(values) <= proof.lower + 1e-5
+
+
+def odd_game(rng):
+    """2 to 5 targets, some of equal payoffs, with or without schedules, in units from 1e-9 to 1e9, and a follower."""
+    n, units = int(rng.integers(2, 6)), 10.0 ** rng.uniform(-9.0, 9.0, 2)
+    leader_covered, leader_uncovered, follower_covered, follower_uncovered = random_payoffs(rng, n)
+    leader_uncovered = np.where(rng.random(n) < 0.2, leader_covered, leader_uncovered)
+    follower_covered = np.where(rng.random(n) < 0.2, follower_uncovered, follower_covered)
+    schedules = (rng.random((int(rng.integers(1, 4)), n)) < 0.5).astype(float) if rng.random() < 0.3 else None
+    payoffs = (leader_covered * units[0], leader_uncovered * units[0])
+    payoffs += (follower_covered * units[1], follower_uncovered * units[1])
+    game = sg.SecurityGame(*payoffs, int(rng.integers(0, n + 2)), schedules=schedules)
+    if rng.random() < 0.6:
+        return payoffs, game, sg.QuantalResponse(10.0 ** rng.uniform(-2.0, 8.0) / units[1])
+    weights = rng.choice([-1.0, 1.0, 0.0, -10.0], 3) * 10.0 ** rng.uniform(-1.0, 1.5, 3)
+    return payoffs, game, sg.SUQR(weights / np.array([1.0, units[1], units[1]]))
+
+
+def contradicted(count, seed, shrink=0.0):
+    """How many bounds, lowered by `shrink` of the payoff range, are beaten by one of 10,000 sampled coverages."""
+    rng, beaten_bounds = np.random.default_rng(seed), 0
+    for _ in range(count):
+        payoffs, game, follower = odd_game(rng)
+        proof = sg.security_quantal(game, follower, tolerance=1e-4, time_limit=0.5).certificate
+        rows, limit = game.patrols()
+        draws = np.minimum(sampled_coverages(rng, len(rows), limit, 10_000) @ rows, 1.0)
+        terms = logit_problem(game, follower)
+        span = float(np.max(payoffs[0]) - np.min(payoffs[1]))
+        blur = 1e-14 * (1.0 + np.max(np.abs(terms.offset)) + np.max(np.abs(terms.slope)))
+        best = np.max(logit_value(payoffs, terms.slope[0], terms.offset[0], draws))
+        beaten_bounds += not best <= proof.upper + span * (blur - shrink)
+    return beaten_bounds
+
+
+def test_no_sampled_coverage_beats_the_bound_in_odd_games_of_every_size_and_sharpness():
+    assert contradicted(40, 41) == 0
+
+
+def test_sampling_catches_a_bound_that_is_too_low_by_a_twentieth_of_the_range():
+    assert contradicted(15, 41, shrink=0.05) > 4
+
+
+@pytest.mark.slow
+def test_no_sampled_coverage_beats_the_bound_in_many_odd_games():
+    assert contradicted(400, 42) == 0
+
+
 @pytest.mark.parametrize("follower", [sg.QuantalResponse(np.inf), sg.BestResponse(), sg.Mixture([PEOPLE], [1.0])])
 def test_followers_without_logits_are_refused(follower):
     game = sg.SecurityGame([1, 1], [0, 0], [0, 0], [1, 1], 1)

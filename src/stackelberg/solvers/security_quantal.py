@@ -66,13 +66,17 @@ def security_quantal(
         coverage, _, upper, steps = maximise_patrols(game, problem, gap, deadline)
     coverage = np.asarray(game.check_commitment(coverage))
     blur = _blur(game, follower, problem, coverage) * float(np.max(high))
-    rounding = float(leader.restore_difference(np.array([blur]))[0]) + 4.0 * np.spacing(abs(_largest(game)))
+    rounding = float(leader.restore_difference(np.array([blur]))[0]) + 4.0 * float(np.spacing(_largest(game)))
+    closed = max(
+        tolerance * float(np.max(game.leader_covered) - np.min(game.leader_uncovered)),
+        16.0 * float(np.spacing(_largest(game))),
+    )
     return certified(
         game,
         coverage,
         np.asarray(follower.respond(game, coverage)),
         upper=min(float(leader.restore(np.array([upper]))[0]) + rounding, float(np.max(game.leader_covered))),
-        tolerance=tolerance * float(np.max(game.leader_covered) - np.min(game.leader_uncovered)),
+        tolerance=closed - rounding,  # where rounding explains a larger gap, it is a gap all the same
         rounding=rounding,
         solver="SecurityQuantal",
         proof=proof,

@@ -170,7 +170,7 @@ def _start(problem: SeparableLogit) -> Float[np.ndarray, "g n"]:
 def _flattest(problem: SeparableLogit, high: Float[np.ndarray, "g n"]) -> Float[np.ndarray, "g n"]:
     """The point within the budget whose largest logit is least, by bisection: the strong equilibrium's coverage."""
     logits = problem.offset + problem.slope * problem.low
-    budget = np.asarray(problem.budget)
+    budget = np.full(len(logits), np.inf) if problem.budget is None else problem.budget
     above, below = np.max(logits, axis=-1), np.min(problem.offset + problem.slope * high, axis=-1)
 
     def point(level: Float[np.ndarray, "g"]) -> Float[np.ndarray, "g n"]:
@@ -243,17 +243,16 @@ def _excess(
     with np.errstate(divide="ignore"):
         width = np.abs(x) + np.minimum(problem.high - problem.low, 1.0 / np.abs(a))
     blur = 4.0 * EPSILON * (np.abs(problem.base) + _times(problem.gain, width) + np.abs(value)[:, None])
-    if log_spent is None:
-        budget = np.zeros(value.shape) if problem.budget is None else problem.budget
-        log_spent = np.max(log_price, axis=-1) + logarithm_on_host(np.maximum(budget, 1e-100))
-        spent_on = budget / np.maximum(budget, 1e-100)
-    else:
-        spent_on = np.ones(value.shape)
+    spent_on = np.ones(value.shape)
+    dearest = np.full(value.shape, -np.inf) if log_spent is None else log_spent
+    if log_spent is None and problem.budget is not None:
+        floor = np.maximum(problem.budget, 1e-100)
+        dearest, spent_on = np.max(log_price, axis=-1) + logarithm_on_host(floor), problem.budget / floor
     sizes = logit + logarithm_on_host(np.abs(margin) + blur)
-    level = np.maximum(np.max(sizes, axis=-1), log_spent)[:, None]
+    level = np.maximum(np.max(sizes, axis=-1), dearest)[:, None]
     level = np.where(np.isfinite(level), level, np.max(logit, axis=-1, keepdims=True))
     weight, price = weight_on_host(logit - level), weight_on_host(log_price - level)
-    spent = weight_on_host(log_spent - level[:, 0]) * spent_on
+    spent = weight_on_host(dearest - level[:, 0]) * spent_on
     terms = weight * margin
     conditioning = 4.0 * EPSILON * (4.0 + np.abs(problem.offset) + np.abs(a * x) + np.abs(level))
     rounding = np.sum(conditioning * np.abs(terms) + weight * blur + 8.0 * EPSILON * price * np.abs(x), axis=-1)
