@@ -11,7 +11,7 @@ from scipy.optimize import linprog
 import stackelberg as sg
 from oracles import exact_equilibrium, game_samples, response_regions
 from oracles.exact_commitment import exact_range, exact_regret, exact_value
-from stackelberg.solvers import batch as batch_module, dual_simplex, region_bounds, response_programs
+from stackelberg.solvers import dual_simplex, region_bounds, response_programs, winners
 from stackelberg.solvers.game_batch import Games
 
 
@@ -94,8 +94,8 @@ def test_wrong_answers_of_the_simplex_are_refused_and_repaired(planted, monkeypa
             found.strategies[:] = np.nan
         return found
 
-    sound = batch_module.solve_programs
-    monkeypatch.setattr(batch_module, "solve_programs", corrupted)
+    sound = winners.solve_programs
+    monkeypatch.setattr(winners, "solve_programs", corrupted)
     found = sg.solve_batch(leader, follower)
     assert found.fallbacks.sum() > 0
     assert found.leader_values == pytest.approx(expected, abs=1e-8)
@@ -109,15 +109,14 @@ def test_without_certificates_the_same_wrong_answers_would_pass_and_the_oracle_s
         region_bounds, "upper_bounds", lambda games, family, multipliers: np.zeros(multipliers.shape[:2])
     )
     monkeypatch.setattr(region_bounds, "TOLERANCE", np.inf)
-    monkeypatch.setattr(region_bounds, "HIGHS_TOLERANCE", np.inf)
-    sound = batch_module.solve_programs
+    sound = winners.solve_programs
 
     def corrupted(*args, **kwargs):
         found = sound(*args, **kwargs)
         found.strategies[:] = found.strategies[..., ::-1]
         return found
 
-    monkeypatch.setattr(batch_module, "solve_programs", corrupted)
+    monkeypatch.setattr(winners, "solve_programs", corrupted)
     found = sg.solve_batch(leader, follower)
     assert np.mean(np.abs(found.leader_values - expected) > 1e-8) > 0.5
 
@@ -347,3 +346,32 @@ def test_bad_batches_are_refused_with_their_place():
             sg.MultipleLPs(epsilon=wrong)
     with pytest.raises(sg.InputError, match="ties"):
         sg.MultipleLPs("uniform")
+
+
+@pytest.mark.parametrize("lead", [1e-7, 1e-9, 1e-11, 1e-12, 1e-13])
+def test_an_action_that_is_dominated_by_ever_so_little_is_never_the_answer(lead):
+    """The second column, worth 10, is worse than the first everywhere; the certificate never says that it is played."""
+    game = sg.NormalFormGame([[0, 10], [0, 0]], [[1 + lead, 1], [0, -lead]])
+    for solver, tolerance in ((sg.MultipleLPs(), 1e-9), (sg.CorrelatedLP(), np.inf)):
+        certificate = solver(game).certificate
+        assert certificate.lower <= 1e-9
+        assert certificate.upper >= 0.0
+        assert certificate.gap <= tolerance
+        assert certificate.follower_regret <= 1e-15
+        assert certificate.status == ("optimal" if certificate.gap <= 1e-8 else "bounded")
+
+
+def test_a_response_that_is_best_only_within_the_tolerance_is_seen_by_the_same_check(monkeypatch):
+    """The twin: with regrets up to 1e-6 let through, the answer to the dominated column is the wrong one."""
+    monkeypatch.setattr(winners, "thinness", lambda *shape: 1e-6)
+    found = sg.solve_batch([[[0.0, 10.0], [0.0, 0.0]]], [[[1 + 1e-11, 1.0], [0.0, -1e-11]]])
+    assert found.leader_values[0] > 1.0
+
+
+@pytest.mark.parametrize("solver", [sg.MultipleLPs(), sg.CorrelatedLP(), sg.BayesianMILP(), sg.TypeEnumeration()])
+def test_games_of_another_kind_are_refused_by_name(solver):
+    for other in (sg.patrol_park(), 3):
+        with pytest.raises(
+            sg.InputError, match=r"game: it is of type .* solves games of the kind (NormalForm|Bayesian)"
+        ):
+            solver(other)

@@ -8,7 +8,7 @@ import pytest
 import stackelberg as sg
 from oracles import exact_equilibrium, game_samples, response_regions
 from oracles.exact_commitment import exact_value
-from stackelberg.solvers import batch as batch_module, open_regions
+from stackelberg.solvers import open_regions, winners
 
 
 def weak(leader, follower, epsilon=1e-6):
@@ -158,11 +158,45 @@ def test_counting_regions_without_interior_would_be_seen(monkeypatch):
     """The twin: the comparison with vertex enumeration fails once thin regions are used."""
     leader, follower = game_samples.degenerate(2_000, seed=21)[4, 4]
     expected = response_regions.weak_values(leader, follower)
-    sound = batch_module.open_regions
+    sound = winners.open_regions
 
     def careless(*args, **kwargs):
-        return dataclasses.replace(sound(*args, **kwargs), is_open=np.ones(len(leader), dtype=bool))
+        return dataclasses.replace(sound(*args, **kwargs), is_open=np.ones(args[0].num_games, dtype=bool))
 
-    monkeypatch.setattr(batch_module, "open_regions", careless)
+    monkeypatch.setattr(winners, "open_regions", careless)
     found = sg.solve_batch(leader, follower, ties="adversary")
     assert np.mean(np.abs(found.upper_bounds - expected) > 1e-8) > 0.1
+
+
+@pytest.mark.parametrize("lead", [1e-8, 2e-11, 1e-12, -1e-12, -2e-11])
+def test_a_third_column_that_leads_at_the_middle_by_ever_so_little_counts(lead):
+    """It is strictly best at (1/2, 1/2), or nowhere; either shows in float64, and the certificate holds the truth."""
+    certificate = weak([[0, 0, 10], [0, 0, 10]], [[1, 0, 0.5 + lead], [0, 1, 0.5 + lead]]).certificate
+    truth = 10.0 if lead > 0.0 else 0.0
+    assert certificate.lower - 1e-9 <= truth <= certificate.upper
+    assert certificate.gap <= 1e-9
+
+
+@pytest.mark.parametrize("lead", [1e-10, 1e-11, 1e-12, 1e-13])
+def test_a_lead_of_any_size_at_a_pure_commitment_is_no_failure(lead):
+    certificate = weak([[10, 0], [0, 0]], [[1 + lead, 1], [0, 0]]).certificate
+    assert certificate.upper == pytest.approx(10.0, abs=1e-9)
+    assert certificate.lower == pytest.approx(10.0, abs=1e-4)
+
+
+def test_a_region_that_nothing_decides_stays_in_the_bound_and_is_named(monkeypatch):
+    """With neither commitments nor multipliers for its margin, the third column may be worth 10 for all we know."""
+    sound = open_regions.solve_programs
+
+    def useless(games, family, wanted, *, cut_off):
+        found = sound(games, family, wanted, cut_off=cut_off)
+        found.strategies[:] = np.nan
+        found.multipliers[:] = 0.0
+        return found
+
+    monkeypatch.setattr(open_regions, "solve_programs", useless)
+    monkeypatch.setattr(open_regions, "repair", lambda games, family, answers, doubtful: answers)
+    certificate = weak([[0, 0, 10], [0, 0, 10]], [[1, 0, 0.5], [0, 1, 0.5]]).certificate
+    assert certificate.status == "bounded"
+    assert certificate.upper >= 10.0
+    assert any("action '3'" in note and "counts" in note for note in certificate.notes)

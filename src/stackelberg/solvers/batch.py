@@ -9,20 +9,19 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from .. import _boundary as boundary
-from .._errors import MemoryBudgetError
+from .._errors import MemoryBudgetError, SolverError
 from .._types import Ties
 from ..calculus.precision import exact
 from .game_batch import Games
-from .open_regions import open_regions
-from .region_bounds import at, expected, regrets, settle
+from .region_bounds import regrets
 from .rescale import precision_notes, rescale
-from .response_programs import solve_programs
+from .winners import Winners, find_winners
 
-
-TIE = 1e-9
-"""Actions this close to the best one count as tied when it is asked whether a weak equilibrium is attained."""
 
 MEMORY_LIMIT = 4e9
+
+ROUNDING = 1e-12
+"""What rounding may put between a value and its bound, as a fraction of the payoffs' range."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +33,9 @@ class BatchSolution:
     - `follower_regrets`: what the follower could gain by deviating, 0 up to rounding.
     - `attained`: whether the commitment reaches the bound, rather than approaches it (weak equilibria only).
     - `fallbacks`: programs that HiGHS solved again.  `pivots`: of the own simplex.
+    - `thin_margins`: for each follower action that turned out to be a best answer hardly anywhere or nowhere: it is
+      better than the others by this much at most, under any commitment (negative: never a best answer); NaN for all
+      others.  `is_counted`: whether `upper_bounds` counts it all the same, the proof being finer than rounding.
     - `notes`: what storage in float64 may have merged, as sentences.
     """
 
@@ -45,6 +47,8 @@ class BatchSolution:
     attained: Bool[np.ndarray, "n"]
     fallbacks: Int[np.ndarray, "n"]
     pivots: Int[np.ndarray, "n"]
+    thin_margins: Float[np.ndarray, "n b"]
+    is_counted: Bool[np.ndarray, "n b"]
     notes: tuple[str, ...] = ()
 
 
@@ -77,20 +81,35 @@ def solve_batch(
     notes = precision_notes("leader", scaled_leader, stacklevel=4)
     notes += precision_notes("follower", scaled_follower, stacklevel=4)
     games = Games.build(scaled_leader.scaled, scaled_follower.scaled, compare=ties == "adversary")
-    find = _strong if ties == "leader" else _weak
-    found = find(games, epsilon, cut_off)
-    upper = np.nextafter(scaled_leader.restore(found.upper_bounds), np.inf)
+    found = find_winners(games, ties, epsilon, cut_off=cut_off)
+    regret = regrets(games, found.strategies, found.actions)
+    values, upper = scaled_leader.restore(found.values), np.nextafter(scaled_leader.restore(found.bounds), np.inf)
+    _check_order(found)
     return BatchSolution(
-        commitments=found.commitments,
-        follower_actions=found.follower_actions,
-        leader_values=np.minimum(scaled_leader.restore(found.leader_values), upper),
-        upper_bounds=upper,
-        follower_regrets=scaled_follower.restore_difference(found.follower_regrets),
-        attained=found.attained,
+        commitments=found.strategies,
+        follower_actions=found.actions,
+        leader_values=values,
+        upper_bounds=np.maximum(upper, values),
+        follower_regrets=scaled_follower.restore_difference(regret),
+        attained=found.is_attained,
         fallbacks=found.fallbacks,
         pivots=found.pivots,
+        thin_margins=np.ldexp(found.thin_margins, scaled_follower.exponent[:, None]),
+        is_counted=found.is_counted,
         notes=notes,
     )
+
+
+def _check_order(found: Winners) -> None:
+    """Raise `SolverError` where a value exceeds what was proved to be its bound, by more than rounding."""
+    excess = found.values - found.bounds
+    if not np.all(excess <= ROUNDING):
+        game = int(np.argmax(excess))
+        raise SolverError(
+            f"{SolverError.code} solve_batch: in game {game} the bound lies below the value found, by "
+            f"{excess[game]:.3g} of the leader's payoff range. This is a defect: please report the game, and what "
+            "`stackelberg doctor` says."
+        )
 
 
 def check_memory(shape: tuple[int, ...], limit: float) -> None:
@@ -104,96 +123,3 @@ def check_memory(shape: tuple[int, ...], limit: float) -> None:
             f"would take about {needed / 1e9:.3g} GB; at most {limit / 1e9:.3g} GB are allowed. "
             "Solve fewer games at once, leave out dominated actions, or raise `memory_limit`."
         )
-
-
-def _strong(games: Games, epsilon: float, cut_off: bool) -> BatchSolution:
-    """The best program of each game; its own action is the response, never a second argmax."""
-    del epsilon
-    everything = np.ones((games.num_games, games.num_columns), dtype=bool)
-    answers = solve_programs(games, "strong", everything, cut_off=cut_off)
-    best = settle(games, "strong", answers, everything)
-    return BatchSolution(
-        commitments=best.strategies,
-        follower_actions=best.actions,
-        leader_values=best.values,
-        upper_bounds=best.bounds,
-        follower_regrets=regrets(games, best.strategies, best.actions),
-        attained=np.ones(games.num_games, dtype=bool),
-        fallbacks=best.fallbacks,
-        pivots=answers.pivots,
-    )
-
-
-def _weak(games: Games, epsilon: float, cut_off: bool) -> BatchSolution:
-    """The supremum over regions in which the follower strictly prefers one column (or columns equal to it).
-
-    Against an adversarial tie rule the leader's value is lower semicontinuous in the commitment, and commitments that
-    leave the follower no tie between different columns are dense. So the supremum is taken over those alone: a
-    region of best responses without interior adds nothing, and one with interior counts with its closure.
-
-    Thin regions are rare, so the values come first: a winner whose region turns out to be thin is struck off, and its
-    game is solved again without it.
-    """
-    equal = games.equal
-    if equal is None:
-        raise TypeError("The weak equilibrium needs the comparison of columns.")
-    candidates = np.argmax(equal, axis=2) == np.arange(games.num_columns)
-    result = _nothing(games)
-    pending = np.arange(games.num_games)
-    while len(pending):
-        some = games.take(pending)
-        answers = solve_programs(some, "weak", candidates[pending], cut_off=cut_off)
-        best = settle(some, "weak", answers, candidates[pending])
-        regions = open_regions(some, equal[pending], best.actions, cut_off=cut_off)
-        copies = equal[pending, best.actions]
-        commitments, attained = _step_inside(some, copies, best.strategies, regions.strategies, best.values, epsilon)
-        leader, follower = expected(some, commitments)
-        is_tied = follower >= follower.max(axis=1, keepdims=True) - TIE
-        action = np.argmin(np.where(copies | (attained[:, None] & is_tied), leader, np.inf), axis=1)
-        result.commitments[pending], result.follower_actions[pending] = commitments, action
-        result.leader_values[pending], result.upper_bounds[pending] = at(leader, action), best.bounds
-        result.follower_regrets[pending], result.attained[pending] = regrets(some, commitments, action), attained
-        result.fallbacks[pending] += best.fallbacks + regions.fallbacks
-        result.pivots[pending] += answers.pivots + regions.pivots
-        is_thin = ~regions.is_open
-        candidates[pending[is_thin], best.actions[is_thin]] = False
-        pending = pending[is_thin]
-    return result
-
-
-def _nothing(games: Games) -> BatchSolution:
-    """A batch to be filled in."""
-    count = games.num_games
-    return BatchSolution(
-        commitments=np.full((count, games.num_rows), np.nan),
-        follower_actions=np.zeros(count, dtype=np.int64),
-        leader_values=np.full(count, np.nan),
-        upper_bounds=np.full(count, np.nan),
-        follower_regrets=np.full(count, np.nan),
-        attained=np.zeros(count, dtype=bool),
-        fallbacks=np.zeros(count, dtype=np.int64),
-        pivots=np.zeros(count, dtype=np.int64),
-    )
-
-
-def _step_inside(
-    games: Games,
-    copies: Bool[np.ndarray, "n b"],
-    edge: Float[np.ndarray, "n a"],
-    inside: Float[np.ndarray, "n a"],
-    supremum: Float[np.ndarray, "n"],
-    epsilon: float,
-) -> tuple[Float[np.ndarray, "n a"], Bool[np.ndarray, "n"]]:
-    """From the region's best point towards the point of largest margin, as far as `epsilon` allows.
-
-    Where the best point itself withstands the adversary there is nothing to step away from.
-    """
-    leader, follower = expected(games, edge)
-    is_tied = follower >= follower.max(axis=1, keepdims=True) - TIE
-    attained = np.min(np.where(is_tied, leader, np.inf), axis=1) >= supremum - TIE
-    leader_inside, _ = expected(games, inside)
-    worst_inside = np.min(np.where(copies, leader_inside, np.inf), axis=1)
-    loss = np.maximum(supremum - worst_inside, 0.0)
-    allowed = epsilon * (games.leader.max(axis=(1, 2)) - games.leader.min(axis=(1, 2)))
-    share = np.where(attained, 0.0, np.where(loss > allowed, allowed / np.where(loss > 0.0, loss, 1.0), 1.0))[:, None]
-    return (1.0 - share) * edge + share * inside, attained

@@ -5,16 +5,23 @@ from __future__ import annotations
 import time
 
 import numpy as np
+from jaxtyping import Float
 from scipy.optimize import linprog
 from scipy.sparse import coo_array, csr_array
 
 from .. import _boundary as boundary
 from .._errors import MemoryBudgetError, SolverError
-from .._record import Certificate, Estimate, Solution
+from .._record import Solution
 from ..calculus.precision import exact
 from ..games.normal_form import NormalFormGame
 from .base import AbstractSolver
+from .certified import certified
+from .game_batch import Games
+from .multiple_lps import CLOSED, value_range
+from .region_bounds import regrets
 from .rescale import precision_notes, rescale
+from .response_programs import thinness
+from .winners import exact_answers, make_exact
 
 
 class CorrelatedLP(AbstractSolver[NormalFormGame]):
@@ -52,38 +59,32 @@ class CorrelatedLP(AbstractSolver[NormalFormGame]):
             A_eq=np.ones((1, payoff.size)),
             b_eq=[1.0],
             method="highs-ds",
+            options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
         )
         if found.status != 0:
             raise SolverError(f"{SolverError.code} CorrelatedLP: HiGHS stopped without an optimum ({found.message}).")
         joint = np.maximum(found.x, 0.0).reshape(payoff.shape)
         action = int(np.argmax(joint.sum(axis=0)))  # the likeliest column: dividing by its weight loses least
-        commitment = joint[:, action] / joint[:, action].sum()
+        proposed = joint[:, action] / joint[:, action].sum()
+        commitment, answer = _exact(payoff, reply, proposed, action)
         prices = np.maximum(-found.ineqlin.marginals, 0.0)
         rounding = 8.0 * np.finfo(float).eps * (1.0 + prices.sum()) * sum(payoff.shape)
         bound = np.max(payoff.ravel() + obedience.T @ prices) + rounding
-        replies = commitment @ reply
-
-        lower = float(leader.restore(np.array([commitment @ payoff[:, action]]))[0])
-        upper = float(np.nextafter(leader.restore(np.array([bound]))[0], np.inf))
-        lower = min(lower, upper)
-        regret = float(follower.restore_difference(np.array([replies.max() - replies[action]]))[0])
-        span = float(np.max(game.leader_payoff)) - float(np.min(game.leader_payoff))
-        status = "optimal" if upper - lower <= 1e-9 * span + 4.0 * np.spacing(abs(upper)) else "bounded"
-        response = (np.arange(payoff.shape[1]) == action).astype(np.float64)
-        return Solution(
-            commitment=commitment,
-            response=response,
-            leader_value=Estimate(lower, lower, upper, status),
-            follower_value=Estimate.exact(np.asarray(game.induce(commitment).value(response))),
-            certificate=Certificate(
-                lower=lower,
-                upper=upper,
-                follower_regret=regret,
-                status=status,
-                method="dual of the correlated program, recomputed in float64",
-                notes=("Strong equilibrium: the follower breaks ties in the leader's favour.", *notes),
+        span, size = value_range(np.asarray(game.leader_payoff))
+        return certified(
+            game,
+            commitment,
+            (np.arange(num_columns) == answer).astype(np.float64),
+            upper=float(np.nextafter(leader.restore(np.array([bound]))[0], np.inf)),
+            tolerance=CLOSED * span,
+            rounding=sum(payoff.shape) * float(np.spacing(size)),
+            solver="CorrelatedLP",
+            proof="dual of the correlated program, recomputed in float64",
+            notes=("Strong equilibrium: the follower breaks ties in the leader's favour.", *notes),
+            open_notes=(
+                "The program's answer is exact within its tolerance only, and the follower has a near-tie there. "
+                "MultipleLPs decides nearer ones.",
             ),
-            method="CorrelatedLP",
             statistics={"variables": payoff.size, "seconds": time.perf_counter() - started},
         )
 
@@ -96,6 +97,23 @@ class CorrelatedLP(AbstractSolver[NormalFormGame]):
                 f"would take about {needed / 1e9:.3g} GB; at most {self.memory_limit / 1e9:.3g} GB are allowed. "
                 "Use MultipleLPs, or raise `memory_limit`."
             )
+
+
+def _exact(
+    payoff: Float[np.ndarray, "a b"], reply: Float[np.ndarray, "a b"], proposed: Float[np.ndarray, "a"], action: int
+) -> tuple[Float[np.ndarray, "a"], int]:
+    """The commitment proposed for `action`, moved as little as makes its answer exact, and that answer.
+
+    HiGHS leaves the follower a regret of the size of its own tolerance.
+    """
+    games, own = Games.build(payoff[None], reply[None], compare=True), np.array([action])
+    if regrets(games, proposed[None], own)[0] <= thinness(*games.follower.shape[1:]):
+        return proposed, action
+    moved, _ = make_exact(games, proposed[None], own)
+    choices = np.stack([moved[0], proposed])
+    answers = np.concatenate([exact_answers(games, "leader", one[None]) for one in choices])
+    best = int(np.argmax([one @ payoff[:, answer] for one, answer in zip(choices, answers, strict=True)]))
+    return choices[best], int(answers[best])
 
 
 def _obedience(reply: np.ndarray) -> csr_array:

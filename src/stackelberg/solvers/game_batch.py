@@ -23,12 +23,14 @@ class Games:
     @classmethod
     def build(cls, leader: Float[np.ndarray, "n a b"], follower: Float[np.ndarray, "n a b"], *, compare: bool) -> Games:
         """The games with payoffs `(n, a, b)`; `compare` looks for equal columns."""
-        leader, follower = (np.ascontiguousarray(np.swapaxes(payoff, 1, 2)) for payoff in (leader, follower))
-        if not compare:
-            return cls(leader, follower)
+        games = cls(*(np.ascontiguousarray(np.swapaxes(payoff, 1, 2)) for payoff in (leader, follower)))
+        return games.compared() if compare else games
+
+    def compared(self) -> Games:
+        """With the comparison of the follower's columns."""
         # One column at a time: comparing all pairs at once would need b times the memory.
-        equal = [np.all(follower == follower[:, b, None], axis=2) for b in range(follower.shape[1])]
-        return cls(leader, follower, np.stack(equal, axis=1))
+        equal = [np.all(self.follower == self.follower[:, b, None], axis=2) for b in range(self.num_columns)]
+        return Games(self.leader, self.follower, np.stack(equal, axis=1))
 
     @property
     def num_games(self) -> int:

@@ -6,15 +6,20 @@ import time
 
 import equinox as eqx
 import numpy as np
+from jaxtyping import Float
 
 from .. import _boundary as boundary
-from .._record import Certificate, Estimate, Solution
+from .._record import Solution
 from .._types import Ties
 from ..calculus.precision import exact
 from ..games.normal_form import NormalFormGame
 from .base import AbstractSolver
 from .batch import MEMORY_LIMIT, BatchSolution, solve_batch
-from .response_programs import MARGIN
+from .certified import certified
+
+
+CLOSED = 1e-9
+"""A smaller gap, as a fraction of the leader's payoff range, is called closed."""
 
 
 class MultipleLPs(AbstractSolver[NormalFormGame]):
@@ -49,44 +54,40 @@ class MultipleLPs(AbstractSolver[NormalFormGame]):
             epsilon=self.epsilon,
             memory_limit=self.memory_limit,
         )
-        return _one(game, batch, "MultipleLPs", self.ties, time.perf_counter() - started)
+        return _one(game, batch, self, time.perf_counter() - started)
 
 
-def _one(game: NormalFormGame, batch: BatchSolution, method: str, ties: Ties, seconds: float) -> Solution:
+def _one(game: NormalFormGame, batch: BatchSolution, solver: MultipleLPs, seconds: float) -> Solution:
     """The first game of a batch as a `Solution`."""
-    _, num_columns = game.shape
-    commitment, action = batch.commitments[0], int(batch.follower_actions[0])
-    response = (np.arange(num_columns) == action).astype(np.float64)
-    lower, upper = float(batch.leader_values[0]), float(batch.upper_bounds[0])
-    span = float(np.max(game.leader_payoff)) - float(np.min(game.leader_payoff))
-    status = "optimal" if batch.attained[0] else "supremum"
-    if batch.attained[0] and upper - lower > 1e-9 * span + 4.0 * np.spacing(max(abs(lower), abs(upper))):
-        status = "bounded"
-    how = "weak duality on the original payoffs, one program for each follower action"
-    if ties == "adversary":
-        how += f", except actions that are never best by more than {MARGIN:g} of the follower's payoff range"
-    certificate = Certificate(
-        lower=lower,
-        upper=upper,
-        follower_regret=float(batch.follower_regrets[0]),
-        status=status,
-        method=how,
-        notes=_notes(game, batch, ties),
-    )
-    return Solution(
-        commitment=commitment,
-        response=response,
-        leader_value=Estimate(lower, lower, upper, status),
-        follower_value=Estimate.exact(np.asarray(game.induce(commitment).value(response))),
-        certificate=certificate,
-        method=method,
+    leader = np.asarray(game.leader_payoff)
+    span, size = value_range(leader)
+    tolerance, closed = CLOSED * span, "optimal"
+    if not batch.attained[0]:
+        tolerance, closed = (solver.epsilon + CLOSED) * span, "supremum"
+    return certified(
+        game,
+        batch.commitments[0],
+        (np.arange(leader.shape[1]) == batch.follower_actions[0]).astype(np.float64),
+        upper=float(batch.upper_bounds[0]),
+        tolerance=tolerance,
+        rounding=sum(leader.shape) * float(np.spacing(size)),
+        solver="MultipleLPs",
+        proof="weak duality on the original payoffs, one program for each follower action",
+        closed=closed,
+        notes=_notes(game, batch, solver.ties),
         statistics={
-            "programs": num_columns,
+            "programs": leader.shape[1],
             "pivots": int(batch.pivots[0]),
             "solved_by_highs": int(batch.fallbacks[0]),
             "seconds": seconds,
         },
     )
+
+
+def value_range(payoff: Float[np.ndarray, "a b"]) -> tuple[float, float]:
+    """The range of a player's payoffs, at most the largest float, and the largest of them in size."""
+    low, high = float(np.min(payoff)), float(np.max(payoff))
+    return min(high - low, float(np.finfo(np.float64).max)), max(abs(low), abs(high))
 
 
 def _notes(game: NormalFormGame, batch: BatchSolution, ties: Ties) -> tuple[str, ...]:
@@ -103,4 +104,27 @@ def _notes(game: NormalFormGame, batch: BatchSolution, ties: Ties) -> tuple[str,
             "Weak equilibrium: the upper bound is approached, and need not be attained. Under this commitment the "
             f"follower strictly prefers its answer, by {margin:.2g}."
         )
-    return (note, *batch.notes)
+    return (note, *_thin_notes(game, batch, ties), *batch.notes)
+
+
+def _thin_notes(game: NormalFormGame, batch: BatchSolution, ties: Ties) -> tuple[str, ...]:
+    """One sentence for each follower action whose best-response region is empty, thin, or within rounding of it."""
+    notes = []
+    for action in np.flatnonzero(~np.isnan(batch.thin_margins[0])):
+        name, margin = game.follower_actions[action], float(batch.thin_margins[0, action])
+        if batch.is_counted[0, action]:
+            notes.append(
+                f"The follower prefers action {name!r} to its others by {margin:.2g} at most, whatever is announced: "
+                "too little for a commitment that rounding cannot upset. The upper bound counts that action."
+            )
+        elif margin < 0.0:
+            notes.append(
+                f"Follower action {name!r} is never a best answer: another gives the follower more by "
+                f"{-margin:.2g} at least. It is not counted."
+            )
+        elif ties == "adversary":
+            notes.append(
+                f"The follower prefers action {name!r} to its others by {margin:.2g} at most, whatever is announced: "
+                "within rounding it is never strictly best, and it is not counted."
+            )
+    return tuple(notes)

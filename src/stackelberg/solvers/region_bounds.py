@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linprog
 
-from .._errors import SolverError
 from .game_batch import Games
 from .response_programs import Answers, Family, program_of
 
@@ -18,9 +17,6 @@ EPS = np.finfo(np.float64).eps
 
 TOLERANCE = 1e-10
 """A larger gap or follower's regret, as a fraction of the payoffs' range, sends a program to HiGHS."""
-
-HIGHS_TOLERANCE = 1e-6
-"""What may be left of it when even HiGHS, whose own tolerance is 1e-7, has tried."""
 
 
 def upper_bounds(games: Games, family: Family, multipliers: Float[np.ndarray, "n b c"]) -> Float[np.ndarray, "n b"]:
@@ -65,14 +61,15 @@ def settle(games: Games, family: Family, answers: Answers, candidates: Bool[np.n
     """Pick the winners by values recomputed on the payoffs; whatever looks doubtful is solved again by HiGHS.
 
     Doubtful are unfinished programs, bounds that do not close the gap, and a winner whose commitment does not make the
-    follower choose its action. Raises `SolverError` when no commitment that does can be found.
+    follower choose its action. Where no commitment at all is found, the candidate with the largest bound wins, with
+    NaN for its strategy and minus infinity for its value.
     """
     game = np.arange(games.num_games)
     repaired = np.zeros_like(candidates)
     while True:
         each = np.where(candidates, _values(games, family, answers.strategies), -np.inf)
         bounds = np.where(candidates, upper_bounds(games, family, answers.multipliers), -np.inf)
-        action = np.argmax(each, axis=1)
+        action = np.argmax(np.where(np.isneginf(each).all(axis=1, keepdims=True), bounds, each), axis=1)
         strategies, values = answers.strategies[game, action], each[game, action]
         is_wrong = ~(regrets(games, strategies, action) <= TOLERANCE)
         is_winner = np.arange(games.num_columns) == action[:, None]
@@ -82,10 +79,6 @@ def settle(games: Games, family: Family, answers: Answers, candidates: Bool[np.n
             break
         answers = repair(games, family, answers, doubtful)
         repaired |= doubtful
-    if not np.all(regrets(games, strategies, action) <= HIGHS_TOLERANCE):
-        raise SolverError(
-            f"{SolverError.code} MultipleLPs: HiGHS found no commitment for a follower action that has one."
-        )
     return Settled(strategies, action, values, bounds.max(axis=1), repaired.sum(axis=1))
 
 

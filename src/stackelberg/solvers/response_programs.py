@@ -29,9 +29,6 @@ from .game_batch import Games
 
 Family = Literal["strong", "weak", "margin"]
 
-MARGIN = 1e-10
-"""A best-response region whose largest margin is below this fraction of the payoffs' range counts as having none."""
-
 TABLEAU_CELLS = 1 << 15
 """Cells of all tableaux that are worked on at once: they stay in a core's cache."""
 
@@ -39,6 +36,11 @@ MAX_LANES = 256
 
 LARGE = 16
 """With fewer lanes than this, games are taken one by one and their matrices are sent to the device once."""
+
+
+def thinness(num_columns: int, num_rows: int) -> float:
+    """Leads and regrets below this, on payoffs in [0, 1], may be rounding; a thinner region counts as closed."""
+    return 4.0 * (num_columns + num_rows + 8) * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Answers:
 def solve_programs(games: Games, family: Family, wanted: Bool[np.ndarray, "n b"], *, cut_off: bool = True) -> Answers:
     """Solve the `wanted` programs; with `cut_off`, only as far as they may still matter.
 
-    The margin family is cut off at `MARGIN`: what matters is whether the margin is positive.
+    The margin family is cut off at half of `thinness`: what matters is whether the margin is positive.
     """
     shape = games.num_games, games.num_columns
     answers = Answers(
@@ -99,7 +101,8 @@ class _Race:
     def start(cls, games: Games, family: Family, is_cut_off: bool) -> _Race:
         ceiling = np.max(games.leader, axis=2)
         if family == "margin":
-            return cls(np.full_like(ceiling, np.inf), np.full(games.num_games, MARGIN), is_cut_off, rises=False)
+            least = thinness(*games.follower.shape[1:]) / 2.0
+            return cls(np.full_like(ceiling, np.inf), np.full(games.num_games, least), is_cut_off, rises=False)
         return cls(ceiling, np.full(games.num_games, -np.inf), is_cut_off, rises=True)
 
     def is_open(self, game: Int[np.ndarray, "m"], action: Int[np.ndarray, "m"]) -> Bool[np.ndarray, "m"]:
