@@ -83,7 +83,7 @@ def test_one_type_is_a_normal_form():
 
 def test_types_indifferent_only_up_to_rounding_still_favour_the_leader():
     """At an equilibrium with two actions their difference is all rounding; the leader's promise must survive it."""
-    for seed in range(40):
+    for seed in range(16):
         game = random_game(seed, (2, 3, 2))
         solution = sg.TypeEnumeration()(game)
         response = sg.BestResponse()(game, solution.commitment)
@@ -118,7 +118,7 @@ def test_order_of_types_and_an_impossible_type_do_not_matter():
 
 
 def test_no_time_gives_a_commitment_and_bounds_that_hold():
-    game = random_game(17, (6, 6, 5))
+    game = random_game(17, (4, 4, 4))
     hurried, patient = sg.BayesianMILP(time_limit=0.0)(game), sg.BayesianMILP()(game)
     assert hurried.certificate.lower - 1e-9 <= patient.certificate.lower <= hurried.certificate.upper
     assert hurried.certificate.status == "bounded"
@@ -206,3 +206,12 @@ def test_a_bound_below_the_value_is_a_defect_and_raises(monkeypatch):
     monkeypatch.setattr(type_enumeration, "best_answers", too_sure)
     with pytest.raises(sg.SolverError, match=r"TypeEnumeration: its bound .* lies below the value"):
         sg.TypeEnumeration()(random_game(7, (3, 4, 4)))
+
+
+def test_payoffs_rounded_beside_a_large_constant_are_no_defect():
+    """At this inverse temperature the last digit of the follower's payoffs moves its answer, and so the value."""
+    for seed in range(3):
+        game = random_game(seed, (2, 2, 2))
+        shifted = sg.BayesianGame(game.leader_payoff, game.follower_payoff + 1e6, game.prior)
+        certificate = sg.QuantalStackelberg(sg.QuantalResponse(1e8))(shifted).certificate
+        assert certificate.lower <= certificate.upper

@@ -22,6 +22,7 @@ def certified(
     upper: float,
     tolerance: float,
     rounding: float,
+    noise: float = 0.0,
     solver: str,
     proof: str,
     closed: str = "optimal",
@@ -37,12 +38,15 @@ def certified(
     - `open_notes`: further notes for a solution that stays "bounded".
     - `rounding`: in the same units, what floating point may have put between the bound and the recomputed value.
 
+    - `noise`: in the same units, how far the value may also be off because a follower of large inverse temperature
+      answers rounded payoffs. It explains a value above the bound, and closes no gap.
+
     Raises `SolverError` when the commitment is worth more than the bound and rounding does not explain it: then the
     proof is wrong, and no answer is better than one that says "gap 0".
     """
     problem = game.induce(commitment)
     value, earned = float(game.leader_value(commitment, response)), float(problem.value(response))
-    if not upper >= value - rounding:
+    if not upper >= value - rounding - noise:
         raise SolverError(
             f"{SolverError.code} {solver}: its bound {upper:.17g} lies below the value {value:.17g} that it found, by "
             "more than rounding explains. This is a defect: please report the game, and what `stackelberg doctor` says."

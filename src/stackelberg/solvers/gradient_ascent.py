@@ -101,6 +101,7 @@ class GradientAscent(AbstractSolver[MarkovGame]):
             upper=upper,
             tolerance=CLOSE * scale.span,
             rounding=scale.rounding,
+            noise=scale.span * _noise(self.follower, game),
             solver="GradientAscent",
             proof=f"best of {self.num_starts} starts of gradient ascent; upper bound: {proof}",
             notes=(
@@ -134,6 +135,13 @@ class GradientAscent(AbstractSolver[MarkovGame]):
         spreads = np.tile([0.0, 1.0, 2.0, 4.0], self.num_starts)[: self.num_starts]
         spreads[1:] = np.maximum(spreads[1:], 0.5)
         return spreads.reshape(-1, *[1] * len(shape)) * draws
+
+
+def _noise(follower: AbstractFollower, game: MarkovGame) -> float:
+    """How much of the range of returns may move when the follower's rewards are rounded before they are compared."""
+    rate = min(float(getattr(follower, "inverse_temperature", 0.0)), 1e300)
+    size = float(np.max(np.abs(game.follower_reward)))
+    return min(64.0 * float(np.finfo(np.float64).eps) * rate * size * (game.horizon or 1_000), 1.0)
 
 
 @functools.singledispatch

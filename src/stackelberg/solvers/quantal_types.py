@@ -14,8 +14,10 @@ from ..games.normal_form import NormalFormGame
 from .certified import certified
 from .quantal_ascent import ascend
 from .quantal_normal_form import SUPREMUM, Effort, check_memory, search
-from .quantal_program import quantal_program
+from .quantal_program import QuantalProgram, quantal_program
 
+
+EPS = np.finfo(np.float64).eps
 
 APART = (
     "The gap that remains is proven, not estimated: the bound lets the leader announce something else to each type, so "
@@ -53,6 +55,7 @@ def best_against_types(game: BayesianGame, follower: AbstractFollower, effort: E
         upper=upper,
         tolerance=effort.tolerance * span,
         rounding=2.0 * sum(program.rounding for program in programs),
+        noise=span * max(_noise(program) for program in programs),
         solver="QuantalStackelberg",
         proof="the best value of each type on its own, weighted by the prior",
         closed="supremum" if is_even else "optimal",
@@ -60,6 +63,14 @@ def best_against_types(game: BayesianGame, follower: AbstractFollower, effort: E
         open_notes=(APART,),
         statistics={"cells": sum(found.cells for found in apart), "seconds": time.perf_counter() - started},
     )
+
+
+def _noise(program: QuantalProgram) -> float:
+    """How much of the leader's payoff range may move because the follower compares rounded payoffs."""
+    ends = (0.0, float(np.max(program.appeal)))
+    size = max(abs(float(program.follower.restore(np.array([end]))[0])) for end in ends)
+    relative = float(np.ldexp(size, -int(program.follower.exponent[0])))
+    return min(4.0 * sum(program.payoff.shape) * EPS * min(program.precision, 1.0 / EPS) * max(relative, 1.0), 1.0)
 
 
 def _share(effort: Effort, remaining: int) -> Effort:
