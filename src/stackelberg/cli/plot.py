@@ -13,7 +13,7 @@ def plot(
     source: Annotated[str, typer.Argument(help="A plan or record (.json), a game file, or a game of the catalog.")],
     kind: Annotated[
         str | None,
-        typer.Option("--kind", "-k", help="landscape, rationality, response, solution, coverage, estimation, ..."),
+        typer.Option("--kind", "-k", help="landscape, rationality, response, solution, policy, coverage, ..."),
     ] = None,
     response: Annotated[str, typer.Option("--response", "-r", help="The follower, if SOURCE has none.")] = "quantal:5",
     out: Annotated[str | None, typer.Option("--out", "-o", help="PNG, SVG and CSV are written with this name.")] = None,
