@@ -17,7 +17,7 @@ from ..games.normal_form import NormalFormGame
 from .base import AbstractSolver
 from .certified import certified
 from .game_batch import Games
-from .multiple_lps import CLOSED, value_range
+from .multiple_lps import CLOSED, span_and_rounding
 from .region_bounds import regrets
 from .rescale import precision_notes, rescale
 from .response_programs import thinness
@@ -70,14 +70,14 @@ class CorrelatedLP(AbstractSolver[NormalFormGame]):
         prices = np.maximum(-found.ineqlin.marginals, 0.0)
         rounding = 8.0 * np.finfo(float).eps * (1.0 + prices.sum()) * sum(payoff.shape)
         bound = np.max(payoff.ravel() + obedience.T @ prices) + rounding
-        span, size = value_range(np.asarray(game.leader_payoff))
+        span, rounded = span_and_rounding(np.asarray(game.leader_payoff))
         return certified(
             game,
             commitment,
             (np.arange(num_columns) == answer).astype(np.float64),
             upper=float(np.nextafter(leader.restore(np.array([bound]))[0], np.inf)),
             tolerance=CLOSED * span,
-            rounding=sum(payoff.shape) * float(np.spacing(size)),
+            rounding=rounded,
             solver="CorrelatedLP",
             proof="dual of the correlated program, recomputed in float64",
             notes=("Strong equilibrium: the follower breaks ties in the leader's favour.", *notes),

@@ -60,7 +60,7 @@ class MultipleLPs(AbstractSolver[NormalFormGame]):
 def _one(game: NormalFormGame, batch: BatchSolution, solver: MultipleLPs, seconds: float) -> Solution:
     """The first game of a batch as a `Solution`."""
     leader = np.asarray(game.leader_payoff)
-    span, size = value_range(leader)
+    span, rounding = span_and_rounding(leader)
     tolerance, closed = CLOSED * span, "optimal"
     if not batch.attained[0]:
         tolerance, closed = (solver.epsilon + CLOSED) * span, "supremum"
@@ -70,7 +70,7 @@ def _one(game: NormalFormGame, batch: BatchSolution, solver: MultipleLPs, second
         (np.arange(leader.shape[1]) == batch.follower_actions[0]).astype(np.float64),
         upper=float(batch.upper_bounds[0]),
         tolerance=tolerance,
-        rounding=sum(leader.shape) * float(np.spacing(size)),
+        rounding=rounding,
         solver="MultipleLPs",
         proof="weak duality on the original payoffs, one program for each follower action",
         closed=closed,
@@ -84,10 +84,15 @@ def _one(game: NormalFormGame, batch: BatchSolution, solver: MultipleLPs, second
     )
 
 
-def value_range(payoff: Float[np.ndarray, "a b"]) -> tuple[float, float]:
-    """The range of a player's payoffs, at most the largest float, and the largest of them in size."""
+def span_and_rounding(payoff: Float[np.ndarray, "a b"]) -> tuple[float, float]:
+    """The range of a player's payoffs, at most the largest float, and what rounding may do to an expected payoff.
+
+    XLA takes numbers below the smallest normal one for 0.
+    """
     low, high = float(np.min(payoff)), float(np.max(payoff))
-    return min(high - low, float(np.finfo(np.float64).max)), max(abs(low), abs(high))
+    limits = np.finfo(np.float64)
+    rounding = sum(payoff.shape) * float(np.spacing(max(abs(low), abs(high)))) + float(limits.tiny)
+    return min(high - low, float(limits.max)), rounding
 
 
 def _notes(game: NormalFormGame, batch: BatchSolution, ties: Ties) -> tuple[str, ...]:
