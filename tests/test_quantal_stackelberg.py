@@ -8,7 +8,7 @@ import pytest
 
 import stackelberg as sg
 from oracles import lipschitz_grid
-from stackelberg.solvers import quantal_batch, quantal_cells, quantal_normal_form, quantal_shapes
+from stackelberg.solvers import quantal_batch, quantal_cells, quantal_normal_form, quantal_shapes, quantal_stackelberg
 
 
 CLASSIC = sg.NormalFormGame(leader_payoff=[[2, 4], [1, 3]], follower_payoff=[[1, 0], [0, 1]])
@@ -305,3 +305,27 @@ def test_a_type_that_leaves_the_leader_no_choice_still_has_a_bound():
         for pair in zip(leader, follower, strict=True)
     ]
     assert solution.certificate.upper == pytest.approx(sum(apart) / 2, abs=1e-6)
+
+
+SECURED = sg.SecurityGame(
+    leader_covered=[1.0, 2.0],
+    leader_uncovered=[-3.0, -1.0],
+    follower_covered=[-1.0, -2.0],
+    follower_uncovered=[3.0, 1.0],
+    resources=1,
+)
+
+
+@pytest.mark.parametrize("route", ["security_quantal", "tariff_quantal"])
+def test_games_of_other_kinds_go_to_their_own_method_with_the_tolerance_and_the_time_limit(monkeypatch, route):
+    seen, method = [], getattr(quantal_stackelberg, route)
+    monkeypatch.setattr(quantal_stackelberg, route, lambda *passed: seen.append(passed) or method(*passed))
+    human = sg.QuantalResponse(1.0)
+    game = SECURED if route == "security_quantal" else sg.catalog_game("day-tariff")
+    quantal_stackelberg.QuantalStackelberg(human, tolerance=1e-4, time_limit=7.0)(game)
+    given, follower, *limits = seen[0]
+    assert given is game
+    assert follower is human
+    assert limits == ([1e-4, 7.0] if route == "security_quantal" else [1e-4])
+    with pytest.raises(sg.InputError, match="announcement"):
+        sg.QuantalStackelberg(human, announcement="prescription")(game)
