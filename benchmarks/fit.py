@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from stackelberg.followers.fit_logit import LogitLikelihood
+from stackelberg.followers.fitting.logit import LogitLikelihood
 
 from .measure import Row, compare
 

@@ -5,7 +5,7 @@ import pytest
 
 import stackelberg as sg
 from oracles.harsanyi import harsanyi_value
-from stackelberg.solvers import bayesian_milp, type_enumeration
+from stackelberg.solvers.bayesian import milp as bayesian_milp, type_enumeration
 
 
 def random_game(seed: int, shape: tuple[int, int, int], integers: bool = False) -> sg.BayesianGame:

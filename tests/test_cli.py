@@ -109,7 +109,7 @@ def test_a_computation_that_meets_a_nan_ends_with_3(monkeypatch):
     def fail(*_):
         raise stackelberg.NonFiniteResultError("E-SOLVER-002 the value is nan.")
 
-    monkeypatch.setattr("stackelberg.solvers.multiple_lps.MultipleLPs.__call__", fail)
+    monkeypatch.setattr("stackelberg.solvers.normal_form.multiple_lps.MultipleLPs.__call__", fail)
     done = run("solve", "conitzer-sandholm")
     assert done.exit_code == 3
     assert "E-SOLVER-002" in done.stderr
@@ -120,7 +120,7 @@ def test_every_other_end_has_its_code(monkeypatch, raised, code):
     def fail(*_):
         raise raised("on purpose")
 
-    monkeypatch.setattr("stackelberg.solvers.multiple_lps.MultipleLPs.__call__", fail)
+    monkeypatch.setattr("stackelberg.solvers.normal_form.multiple_lps.MultipleLPs.__call__", fail)
     done = run("solve", "conitzer-sandholm")
     assert done.exit_code == code
     assert "Traceback" not in done.output

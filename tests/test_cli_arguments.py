@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 import stackelberg as sg
 from stackelberg.cli import app, early
 from stackelberg.cli.words import spoken
-from stackelberg.followers.fit_result import MODELS
-from stackelberg.solvers.gradient_ascent import GradientAscent
+from stackelberg.followers.fitting.result import MODELS
+from stackelberg.solvers.markov.gradient_ascent import GradientAscent
 
 
 ROOT = Path(__file__).parent.parent

@@ -9,10 +9,10 @@ import pytest
 import stackelberg as sg
 from oracles import multinomial_logit as oracle
 from stackelberg.calculus.simplex import choice_on_host
-from stackelberg.followers.fit_likelihood import log_likelihood
-from stackelberg.followers.fit_logit import LogitLikelihood
-from stackelberg.followers.fit_mixture import MixtureLikelihood, best_shares
-from stackelberg.followers.logit_newton import is_separated
+from stackelberg.followers.fitting.likelihood import log_likelihood
+from stackelberg.followers.fitting.logit import LogitLikelihood
+from stackelberg.followers.fitting.mixture import MixtureLikelihood, best_shares
+from stackelberg.followers.fitting.newton import is_separated
 
 
 GAME = sg.NormalFormGame(
@@ -331,7 +331,7 @@ def test_a_fit_with_a_key_missing_is_refused():
 
 
 def test_held_out_folds_are_a_partition_and_depend_on_the_seed_alone():
-    from stackelberg.followers.fit import deal
+    from stackelberg.followers.fitting.fit import deal
 
     counts = np.array([17, 0, 5, 300, 1])
     parts = deal(counts, 7, np.random.default_rng(3))

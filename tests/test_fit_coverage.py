@@ -8,9 +8,9 @@ import pytest
 from scipy.stats import binom
 
 from stackelberg.calculus.simplex import choice_on_host
-from stackelberg.followers.fit_equilibrium import EquilibriumLikelihood
-from stackelberg.followers.fit_logit import LogitLikelihood
-from stackelberg.followers.quantal_branch import trace_branch
+from stackelberg.followers.fitting.equilibrium import EquilibriumLikelihood
+from stackelberg.followers.fitting.logit import LogitLikelihood
+from stackelberg.followers.fitting.quantal_branch import trace_branch
 
 
 REPLICATIONS = 2_000

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import stackelberg as sg
-from stackelberg.followers.quantal_branch import trace_branch
+from stackelberg.followers.fitting.quantal_branch import trace_branch
 
 
 def test_the_published_matching_pennies_are_reproduced():

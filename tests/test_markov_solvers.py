@@ -7,7 +7,7 @@ from scipy.optimize import linprog
 import stackelberg as sg
 from oracles.decision_process import paid_by_policies
 from oracles.exact_equilibrium import strong_value, weak_value
-from stackelberg.solvers.markov_bounds import upper_bound
+from stackelberg.solvers.markov.bounds import upper_bound
 
 
 H, S, A, B = 2, 2, 2, 2

@@ -8,7 +8,13 @@ import pytest
 
 import stackelberg as sg
 from oracles import lipschitz_grid
-from stackelberg.solvers import quantal_batch, quantal_cells, quantal_normal_form, quantal_shapes, quantal_stackelberg
+from stackelberg.solvers import quantal_stackelberg
+from stackelberg.solvers.quantal import (
+    batch as quantal_batch,
+    cells as quantal_cells,
+    normal_form as quantal_normal_form,
+    shapes as quantal_shapes,
+)
 
 
 CLASSIC = sg.NormalFormGame(leader_payoff=[[2, 4], [1, 3]], follower_payoff=[[1, 0], [0, 1]])

@@ -13,8 +13,8 @@ from oracles.security_games import (
     random_payoffs,
     sampled_coverages,
 )
-from stackelberg.solvers.security_quantal import logit_problem
-from stackelberg.solvers.separable_logit import SeparableLogit, maximise
+from stackelberg.solvers.security.quantal import logit_problem
+from stackelberg.solvers.security.separable_logit import SeparableLogit, maximise
 
 
 PEOPLE = sg.SUQR([-9.85, 0.37, 0.15])

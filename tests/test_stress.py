@@ -10,7 +10,7 @@ import stackelberg as sg
 from stackelberg.evaluation.response_curve import wilson_interval
 from stackelberg.evaluation.rivals import loses
 from stackelberg.evaluation.worst_case import Stakes, worst_in_ellipsoid, worst_shares, worst_temperature
-from stackelberg.followers.fit_logit import LogitLikelihood
+from stackelberg.followers.fitting.logit import LogitLikelihood
 
 
 GAME = sg.NormalFormGame([[2, 4], [1, 3]], [[1, 0], [0, 1]])

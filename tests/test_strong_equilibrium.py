@@ -11,8 +11,14 @@ from scipy.optimize import linprog
 import stackelberg as sg
 from oracles import exact_equilibrium, game_samples, response_regions
 from oracles.exact_commitment import exact_range, exact_regret, exact_value
-from stackelberg.solvers import batch as batch_module, dual_simplex, region_bounds, response_programs, winners
-from stackelberg.solvers.game_batch import Games
+from stackelberg.solvers.normal_form import (
+    batch as batch_module,
+    dual_simplex,
+    region_bounds,
+    response_programs,
+    winners,
+)
+from stackelberg.solvers.normal_form.game_batch import Games
 
 
 COMMITMENT_GAME = ([[2, 4], [1, 3]], [[1, 0], [0, 1]])

@@ -8,7 +8,7 @@ import pytest
 import stackelberg as sg
 from oracles import exact_equilibrium, game_samples, response_regions
 from oracles.exact_commitment import exact_value
-from stackelberg.solvers import open_regions, winners
+from stackelberg.solvers.normal_form import open_regions, winners
 
 
 def weak(leader, follower, epsilon=1e-6):

@@ -30,11 +30,11 @@ from .followers.behavioural import SUQR, LinearResponse, Mixture, Trembling
 from .followers.level_k import LevelK
 from .followers.perceived_payoff import PerceivedPayoff
 from .followers.simulate import sample_choices
-from .followers.fit_models import AbstractResponseModel, QuantalEquilibriumModel, QuantalModel
-from .followers.fit_shares import LevelKModel, TremblingModel, UniformModel
-from .followers.fit_weights import PayoffModel, SUQRModel, WeightsModel
-from .followers.fit_result import Fit
-from .followers.fit import compare_models, comparison, fit_response
+from .followers.fitting.models import AbstractResponseModel, QuantalEquilibriumModel, QuantalModel
+from .followers.fitting.shares import LevelKModel, TremblingModel, UniformModel
+from .followers.fitting.weights import PayoffModel, SUQRModel, WeightsModel
+from .followers.fitting.result import Fit
+from .followers.fitting.fit import compare_models, comparison, fit_response
 from .evaluation.outcome import Outcome, evaluate
 from .evaluation.landscape import landscape
 from .evaluation.learning import learning_curve
@@ -45,18 +45,18 @@ from .evaluation.demand import demand
 from .evaluation.coverage import coverage_map
 from .solvers.base import AbstractSolver
 from .solvers.solve import solve
-from .solvers.multiple_lps import MultipleLPs
-from .solvers.batch import BatchSolution, solve_batch
-from .solvers.correlated_lp import CorrelatedLP
-from .solvers.nash import NashEquilibria, nash_equilibria
-from .solvers.bayesian_milp import BayesianMILP
-from .solvers.type_enumeration import TypeEnumeration
-from .solvers.security import SecurityLP
-from .solvers.security_quantal import security_quantal
+from .solvers.normal_form.multiple_lps import MultipleLPs
+from .solvers.normal_form.batch import BatchSolution, solve_batch
+from .solvers.normal_form.correlated_lp import CorrelatedLP
+from .solvers.normal_form.nash import NashEquilibria, nash_equilibria
+from .solvers.bayesian.milp import BayesianMILP
+from .solvers.bayesian.type_enumeration import TypeEnumeration
+from .solvers.security.equilibrium import SecurityLP
+from .solvers.security.quantal import security_quantal
 from .solvers.quantal_stackelberg import QuantalStackelberg
-from .solvers.quantal_batch import QuantalBatch, quantal_batch
-from .solvers.quantal_prescription import Prescriptions, best_prescriptions
-from .solvers.rationality import rationality_curve
-from .solvers.backward_induction import BackwardInduction
-from .solvers.gradient_ascent import GradientAscent
+from .solvers.quantal.batch import QuantalBatch, quantal_batch
+from .solvers.quantal.prescription import Prescriptions, best_prescriptions
+from .solvers.quantal.rationality import rationality_curve
+from .solvers.markov.backward_induction import BackwardInduction
+from .solvers.markov.gradient_ascent import GradientAscent
 from .report.figures import plot

@@ -5,8 +5,8 @@ import pytest
 
 import stackelberg as sg
 from gambit import quantal_equilibrium as gambit
-from stackelberg.followers.fit_equilibrium import EquilibriumLikelihood
-from stackelberg.followers.quantal_branch import trace_branch
+from stackelberg.followers.fitting.equilibrium import EquilibriumLikelihood
+from stackelberg.followers.fitting.quantal_branch import trace_branch
 
 
 def test_gambit_finds_the_same_estimate():

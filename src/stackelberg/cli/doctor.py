@@ -71,7 +71,7 @@ def _linear_programs() -> str:
 
 def _solved_game() -> str:
     from ..games.normal_form import NormalFormGame
-    from ..solvers.multiple_lps import MultipleLPs
+    from ..solvers.normal_form.multiple_lps import MultipleLPs
 
     game = NormalFormGame(leader_payoff=[[2, 4], [1, 3]], follower_payoff=[[1, 0], [0, 1]])
     value = float(MultipleLPs()(game).leader_value)

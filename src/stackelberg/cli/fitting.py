@@ -10,8 +10,8 @@ import numpy as np
 
 from .._errors import InputError
 from ..followers.files import follower_to_json
-from ..followers.fit import distinct, fit_response
-from ..followers.fit_result import MODELS, Fit
+from ..followers.fitting.fit import distinct, fit_response
+from ..followers.fitting.result import MODELS, Fit
 from ..games.base import AbstractGame
 from ..games.choices_files import read_choices
 from ..report.tables import Table

@@ -49,14 +49,14 @@ def _against_best_response(game: AbstractGame, ties: Ties) -> AbstractSolver[Any
 
 @_against_best_response.register
 def _(game: NormalFormGame, ties: Ties) -> AbstractSolver[Any]:
-    from ..solvers.multiple_lps import MultipleLPs
+    from ..solvers.normal_form.multiple_lps import MultipleLPs
 
     return MultipleLPs(ties)
 
 
 @_against_best_response.register
 def _(game: BayesianGame, ties: Ties) -> AbstractSolver[Any]:
-    from ..solvers.bayesian_milp import BayesianMILP
+    from ..solvers.bayesian.milp import BayesianMILP
 
     _only_for_the_leader(game, ties)
     return BayesianMILP()
@@ -64,14 +64,14 @@ def _(game: BayesianGame, ties: Ties) -> AbstractSolver[Any]:
 
 @_against_best_response.register
 def _(game: SecurityGame, ties: Ties) -> AbstractSolver[Any]:
-    from ..solvers.security import SecurityLP
+    from ..solvers.security.equilibrium import SecurityLP
 
     return SecurityLP(ties)
 
 
 @_against_best_response.register
 def _(game: MarkovGame, ties: Ties) -> AbstractSolver[Any]:
-    from ..solvers.backward_induction import BackwardInduction
+    from ..solvers.markov.backward_induction import BackwardInduction
 
     return BackwardInduction(BestResponse(ties))
 

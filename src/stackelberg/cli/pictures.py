@@ -28,9 +28,9 @@ from ..games.markov import MarkovGame
 from ..games.normal_form import NormalFormGame
 from ..games.security import SecurityGame
 from ..report import figures
-from ..solvers.multiple_lps import MultipleLPs
+from ..solvers.normal_form.multiple_lps import MultipleLPs
+from ..solvers.quantal.rationality import rationality_curve
 from ..solvers.quantal_stackelberg import QuantalStackelberg
-from ..solvers.rationality import rationality_curve
 from . import inputs, plans, strategies
 from .story import Story
 

@@ -19,8 +19,8 @@ from ..followers.best_response import BestResponse
 from ..followers.quantal_response import QuantalResponse
 from ..games.catalog import catalog_game
 from ..games.normal_form import NormalFormGame
-from ..solvers.multiple_lps import MultipleLPs
-from ..solvers.nash import nash_equilibria
+from ..solvers.normal_form.multiple_lps import MultipleLPs
+from ..solvers.normal_form.nash import nash_equilibria
 from ..solvers.quantal_stackelberg import QuantalStackelberg
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from .. import _boundary as boundary
 from .._errors import InputError
 from ..evaluation.stress import Stress, stress
-from ..followers.fit_result import Fit
+from ..followers.fitting.result import Fit
 from ..games.choices_files import read_choices
 from ..report.tables import Table
 from .inputs import read_json

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from .. import _boundary as boundary
 from .._record import Record
-from ..followers.fit_logit import LogitLikelihood
+from ..followers.fitting.logit import LogitLikelihood
 from ..followers.quantal_response import QuantalResponse
 from ..games.normal_form import NormalFormGame
 

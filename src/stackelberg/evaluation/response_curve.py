@@ -8,8 +8,8 @@ from scipy.stats import norm
 
 from .._record import Record
 from ..calculus.precision import exact
-from ..followers.fit_models import announced
-from ..followers.fit_result import Fit
+from ..followers.fitting.models import announced
+from ..followers.fitting.result import Fit
 from ..games.base import AbstractGame
 from ..games.choices import Choices, follower_names
 

@@ -16,9 +16,9 @@ from ..calculus.precision import exact
 from ..followers.base import AbstractFollower
 from ..followers.behavioural import Trembling
 from ..followers.best_response import BestResponse
-from ..followers.fit import fit_response
-from ..followers.fit_models import of_type
-from ..followers.fit_result import MODELS, Fit
+from ..followers.fitting.fit import fit_response
+from ..followers.fitting.models import of_type
+from ..followers.fitting.result import MODELS, Fit
 from ..followers.level_k import LevelK
 from ..followers.quantal_response import QuantalResponse
 from ..games.base import AbstractGame

@@ -14,11 +14,11 @@ from .. import _boundary as boundary
 from .._errors import InputError
 from .._record import Estimate, Record, plain
 from ..followers.base import AbstractFollower
-from ..followers.fit_likelihood import log_likelihood
-from ..followers.fit_logit import LogitLikelihood
-from ..followers.fit_mixture import MixtureLikelihood
-from ..followers.fit_models import QuantalEquilibriumModel, QuantalModel, one_shot
-from ..followers.fit_result import Fit
+from ..followers.fitting.likelihood import log_likelihood
+from ..followers.fitting.logit import LogitLikelihood
+from ..followers.fitting.mixture import MixtureLikelihood
+from ..followers.fitting.models import QuantalEquilibriumModel, QuantalModel, one_shot
+from ..followers.fitting.result import Fit
 from ..followers.quantal_response import QuantalResponse
 from ..games.base import AbstractGame
 from ..games.choices import Choices, ChoiceTable

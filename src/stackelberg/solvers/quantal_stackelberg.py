@@ -20,9 +20,9 @@ from ..games.markov import MarkovGame
 from ..games.normal_form import NormalFormGame
 from ..games.security import SecurityGame
 from .base import AbstractSolver
-from .quantal_normal_form import Effort, best_prescription, best_strategy
-from .quantal_types import best_against_types
-from .security_quantal import security_quantal
+from .quantal.normal_form import Effort, best_prescription, best_strategy
+from .quantal.types import best_against_types
+from .security.quantal import security_quantal
 from .tariff import tariff_quantal
 
 
@@ -116,8 +116,8 @@ def _(game: BayesianGame, solver: QuantalStackelberg) -> Solution:
 
 @_solve.register
 def _(game: MarkovGame, solver: QuantalStackelberg) -> Solution:
-    from .backward_induction import BackwardInduction  # it solves its stages with this class
-    from .gradient_ascent import GradientAscent
+    from .markov.backward_induction import BackwardInduction  # it solves its stages with this class
+    from .markov.gradient_ascent import GradientAscent
 
     own = getattr(solver.follower, "discount", None)
     if (game.follower_discount if own is None else own) == 0.0 or game.horizon == 1:

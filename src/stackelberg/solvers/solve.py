@@ -13,8 +13,8 @@ from ..games.markov import MarkovGame
 from ..games.normal_form import NormalFormGame
 from ..games.security import SecurityGame
 from .base import AbstractSolver
-from .bayesian_milp import BayesianMILP
-from .multiple_lps import MultipleLPs
+from .bayesian.milp import BayesianMILP
+from .normal_form.multiple_lps import MultipleLPs
 
 
 def solve(game: AbstractGame, method: AbstractSolver | None = None) -> Solution:
@@ -55,7 +55,7 @@ def _(game: BayesianGame) -> AbstractSolver:
 
 @default_method.register
 def _(game: SecurityGame) -> AbstractSolver:
-    from .security import SecurityLP
+    from .security.equilibrium import SecurityLP
 
     return SecurityLP()
 

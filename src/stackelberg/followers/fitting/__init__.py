@@ -1,0 +1,1 @@
+"""Followers from what they did: likelihoods, intervals, model comparison."""

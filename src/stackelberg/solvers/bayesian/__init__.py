@@ -1,0 +1,1 @@
+"""Bayesian games: one commitment against followers of unknown type."""

@@ -1,0 +1,1 @@
+"""Markov games: backward induction for myopic followers, gradient ascent for farsighted ones."""

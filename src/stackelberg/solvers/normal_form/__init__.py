@@ -1,0 +1,1 @@
+"""Normal-form games against best responses: linear programs, batched."""

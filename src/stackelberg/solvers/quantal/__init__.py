@@ -1,0 +1,1 @@
+"""Normal-form and Bayesian games against followers that err: certified optima."""

@@ -1,0 +1,1 @@
+"""Security games: strong and weak equilibria, and the best coverage against attackers that err."""
