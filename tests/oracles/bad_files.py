@@ -247,7 +247,7 @@ class Refused(sg.StackelbergError):
 
 
 def cli_cases(folder):
-    """Command lines in this process; a refusal is exit code 2 with a message on standard error."""
+    """Command lines in this process; a refusal is exit code 2, or 3 for a number that is not finite, with a message."""
     from typer.testing import CliRunner
 
     from stackelberg.cli import app
@@ -263,10 +263,10 @@ def cli_cases(folder):
             done = runner.invoke(app, arguments)
         if done.exit_code == 0:
             return done.output
-        if done.exit_code != 2:
-            raise RuntimeError(f"exit code {done.exit_code}: {done.output[-300:]}")
         message = done.output + (done.stderr or "")
         code = re.search(r"[EW]-[A-Z]+-\d{3}", message)
+        if done.exit_code != (3 if code and code.group() == "E-INPUT-001" else 2):
+            raise RuntimeError(f"exit code {done.exit_code}: {done.output[-300:]}")
         usage = re.search(r"Error.*|Invalid value.*|No such (command|option).*|Missing.*", message)
         if "Traceback" in message or not (code or usage):
             raise RuntimeError(f"no readable message: {message[-300:]}")
