@@ -112,6 +112,8 @@ def write_whole(path: PathName, data: bytes) -> None:
     temporary = None
     try:
         place = place.resolve()  # write through a symbolic link, do not replace it
+        if place.is_symlink():  # a loop: from Python 3.13 on `resolve` leaves it as it is
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         if place.exists():
             _check_regular(shown, place.stat().st_mode)
         temporary = place.with_name(f".{place.name[:100]}.{secrets.token_hex(8)}.tmp")
@@ -125,7 +127,7 @@ def write_whole(path: PathName, data: bytes) -> None:
         _sync_folder(place.parent)
     except FileError:
         raise
-    except (OSError, ValueError, RuntimeError) as problem:  # `resolve` raises RuntimeError on a loop of links
+    except (OSError, ValueError, RuntimeError) as problem:  # before 3.13 `resolve` raises RuntimeError on a loop
         raise FileError(
             UNWRITABLE, shown, found=f"it cannot be written ({_reason(problem)})", remedy=_remedy(problem)
         ) from problem
