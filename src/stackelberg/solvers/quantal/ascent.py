@@ -70,10 +70,9 @@ def ascend(
 
 
 def _filled(candidates: Float[np.ndarray, "*g k a"], count: int) -> Float[np.ndarray, "*g m a"]:
-    """With copies of the first pure commitment, so that few shapes are compiled."""
+    """With rows of zeros, which are never started from, so that few shapes are compiled."""
     *games, present, num_actions = candidates.shape
-    pure = np.broadcast_to(np.eye(num_actions)[:1], (*games, count - present, num_actions))
-    return np.concatenate([candidates, pure], axis=-2)
+    return np.concatenate([candidates, np.zeros((*games, count - present, num_actions))], axis=-2)
 
 
 def screened(num_actions: int) -> Float[np.ndarray, "k a"]:
@@ -99,7 +98,9 @@ def _ascend_one(
     stage: _Stage, shared: Float[AnyArray, "k a"], own: Float[AnyArray, "m a"], uniform: Float[AnyArray, "a"]
 ) -> tuple[Float[AnyArray, "a"], Float[AnyArray, ""]]:
     tried = jnp.concatenate([shared, own])
-    screened_value, first = jax.lax.top_k(worth(stage, tried)[0], min(NUM_STARTS, len(tried)))
+    is_filler = jnp.sum(tried, axis=-1) < 0.5
+    merit = jnp.where(is_filler, -jnp.inf, worth(stage, tried)[0])
+    screened_value, first = jax.lax.top_k(merit, min(NUM_STARTS, len(tried)))
     # A zero probability would stay zero for ever, as it does for actions that only fill up the shape.
     start = 0.999 * tried[first] + 0.001 * uniform
     climbed, value = _climb(stage, start)
