@@ -1,0 +1,80 @@
+"""What is read back of a run or a sweep: curves over settings and seeds, with where they come from. NumPy only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from ._record import plain
+
+
+Seat: TypeAlias = Literal["leader", "follower", "neither"]
+Direction: TypeAlias = Literal["higher", "lower", "neither"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a recorded number means: its label and unit, whose it is (which decides its colour), which way is better."""
+
+    label: str
+    unit: str = ""
+    seat: Seat = "neither"
+    better: Direction = "neither"
+
+    def to_json(self) -> dict[str, Any]:
+        return {"label": self.label, "unit": self.unit, "seat": self.seat, "better": self.better}
+
+
+@dataclass(frozen=True, eq=False)
+class RunRecord:
+    """A run, or all runs of a sweep, as curves over settings and seeds.
+
+    - `name`: of the folder.  `title`: one line, for people.
+    - `steps`: `(k,)`, the steps at which something was recorded, rising; step n is the n-th, counted from 1.
+    - `metrics`: by name, `(k, g, s)` over g settings and s seeds; NaN where that metric was not measured at that step,
+      or the run of that setting and seed has not come that far.
+    - `settings`: g mappings from the dotted field that was varied to its value; one empty mapping without a sweep.
+    - `seeds`: `(s,)`.  `num_steps`: how many steps were planned.
+    - `status`: `(g, s)` words: "complete", "incomplete", "failed", "missing".
+    - `meanings`: by metric, what it is; a metric without an entry is shown by its name.
+    - `experiment`: the experiment as it stands in its file.  `provenance`: versions, device, hashes, sessions.
+    - `certificate`: what was proved, when something was.  `notes`: what a reader must know, each a sentence.
+    """
+
+    name: str
+    title: str
+    steps: Int[np.ndarray, "k"]
+    metrics: Mapping[str, Float[np.ndarray, "k g s"]]
+    settings: tuple[Mapping[str, Any], ...]
+    seeds: tuple[int, ...]
+    num_steps: int
+    status: np.ndarray
+    meanings: Mapping[str, Metric]
+    experiment: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    certificate: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def meaning(self, metric: str) -> Metric:
+        """What `metric` is; its own name where nothing more is known."""
+        return self.meanings.get(metric, Metric(metric.replace("_", " ")))
+
+    def final(self, metric: str) -> Float[np.ndarray, "g s"]:
+        """The last value recorded of each setting and seed; NaN where there is none."""
+        values = self.metrics[metric]
+        seen = np.isfinite(values)
+        last = values.shape[0] - 1 - np.argmax(seen[::-1], axis=0)
+        found = np.take_along_axis(values, last[None], axis=0)[0]
+        return np.where(seen.any(axis=0), found, np.nan)
+
+    def is_complete(self) -> bool:
+        """Whether every setting and seed came to its end."""
+        return bool(np.all(self.status == "complete"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, the curves included."""
+        return plain({name: getattr(self, name) for name in self.__dataclass_fields__})
