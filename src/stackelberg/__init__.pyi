@@ -2,6 +2,7 @@
 from ._errors import FileError, InputError, MemoryBudgetError, NonFiniteError, NonFiniteResultError, PrecisionError
 from ._errors import PrecisionWarning, SolverError, StackelbergError
 from ._record import Certificate, Estimate, Record, Solution
+from ._runs import Metric, RunRecord
 from .games.base import AbstractGame, AbstractProblem
 from .games.one_shot import OneShot
 from .games.normal_form import NormalFormGame

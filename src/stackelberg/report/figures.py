@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +11,12 @@ from matplotlib.figure import Figure
 
 from .. import _boundary as boundary
 from .._disk import UNWRITABLE, write_whole
-from .._errors import FileError
+from .._errors import FileError, InputError
 from .._record import Record
-from . import curves, landscapes, maps, style
+from .._runs import RunRecord
+from . import curves, landscapes, maps, style, training
+from .cells import csv_text
+from .series import SERIES
 
 
 KINDS: dict[str, Callable[[Record], Figure]] = {
@@ -29,26 +31,64 @@ KINDS: dict[str, Callable[[Record], Figure]] = {
     "policy": maps.policy,
 }
 
+DRAWN: dict[str, Callable[[Record], Figure]] = {
+    "learning": training.learning,
+    "comparison": training.comparison,
+    "profile": training.profile,
+    "sensitivity": training.sensitivity,
+}
 
-def plot(record: Record, path: str | Path | None = None, kind: str | None = None) -> Figure:
+
+def plot(
+    record: Record | RunRecord, path: str | Path | None = None, kind: str | None = None, metric: str | None = None
+) -> Figure:
     """Draw `record`, and with `path` write `path.png`, `path.svg` and `path.csv`.
 
-    `kind` is how to draw it, the record's own kind when left out; the ending of `path` is ignored. Returns the
-    Matplotlib figure. Raises `InputError` on a kind that is not known and `FileError` where nothing can be written.
+    - `record`: a `Record`, or a `RunRecord` with the curves of a run or a sweep.
+    - `kind`: how to draw it. A record has its own kind; a run has "learning" (the default), "comparison", "profile" and
+      "sensitivity", and the name of a metric means its learning curve.
+    - `metric`: which metric of a run to draw; one panel for each of them when left out.
+
+    The ending of `path` is ignored. Returns the Matplotlib figure. Raises `InputError` on a kind or metric that is not
+    known and `FileError` where nothing can be written.
     """
-    record = boundary.instance("record", record, Record, "sg.landscape(game, follower)")
-    draw = KINDS[boundary.one_of("kind", record.kind if kind is None else kind, KINDS)]
+    if isinstance(record, RunRecord):
+        drawn = of_run(record, kind, metric)
+        draw = DRAWN[drawn.kind]
+    else:
+        drawn = boundary.instance("record", record, Record, "sg.landscape(game, follower)")
+        draw = KINDS[boundary.one_of("kind", drawn.kind if kind is None else kind, KINDS)]
     with style.drawing():
-        figure = draw(record)
+        figure = draw(drawn)
         if path is not None:
-            _write(figure, record, Path(path))
+            _write(figure, drawn, Path(path))
     return figure
+
+
+def of_run(run: RunRecord, kind: str | None = None, metric: str | None = None) -> Record:
+    """The numbers that a picture of `run` shows; `kind` and `metric` as for `plot`."""
+    if kind is not None and kind not in SERIES and metric is None:
+        boundary.one_of("kind", kind, [*SERIES, *run.metrics])
+        kind, metric = "learning", kind
+    if metric is not None:
+        boundary.one_of("metric", metric, run.metrics)
+    chosen = list(run.metrics) if metric is None else [metric]
+    if not chosen:
+        raise InputError(
+            boundary.EMPTY,
+            "record.metrics",
+            found="nothing was recorded",
+            allowed="at least one metric is needed",
+            remedy="Let the run come to its first evaluation.",
+        )
+    return SERIES[boundary.one_of("kind", "learning" if kind is None else kind, SERIES)](run, chosen)
 
 
 def table(record: Record) -> str:
     """The columns of `record` as CSV, one row per entry; columns of several dimensions get one header each.
 
-    Shorter columns end in empty cells. Numbers are written so that they read back exactly.
+    Shorter columns end in empty cells. Numbers are written so that they read back exactly, and text so that a
+    spreadsheet does not run it.
     """
     headers, columns = [], []
     for name, values in record.columns.items():
@@ -58,11 +98,7 @@ def table(record: Record) -> str:
         headers += [name if not place else f"{name}[{','.join(map(str, place))}]" for place in inner]
         columns += [column.tolist() for column in flat.T]
     rows = max((len(column) for column in columns), default=0)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(headers)
-    writer.writerows([column[row] if row < len(column) else "" for column in columns] for row in range(rows))
-    return text.getvalue()
+    return csv_text(headers, ([column[row] if row < len(column) else "" for column in columns] for row in range(rows)))
 
 
 def _write(figure: Figure, record: Record, path: Path) -> None:
