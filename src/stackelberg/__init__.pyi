@@ -1,8 +1,10 @@
 # The public names, by hand, in the order of the docs. `__init__.py` reads this file.
 from ._errors import FileError, InputError, MemoryBudgetError, NonFiniteError, NonFiniteResultError, PrecisionError
-from ._errors import PrecisionWarning, SolverError, StackelbergError
+from ._errors import PrecisionWarning, RunError, SolverError, StackelbergError
 from ._record import Certificate, Estimate, Record, Solution
 from ._runs import Metric, RunRecord
+from ._learner import AbstractLearner, AbstractMonitor, NonFiniteStepError, Run, advance, commitments, start, train
+from ._stacking import Learners, stack
 from .games.base import AbstractGame, AbstractProblem
 from .games.one_shot import OneShot
 from .games.normal_form import NormalFormGame
@@ -60,4 +62,13 @@ from .solvers.quantal.prescription import Prescriptions, best_prescriptions
 from .solvers.quantal.rationality import rationality_curve
 from .solvers.markov.backward_induction import BackwardInduction
 from .solvers.markov.gradient_ascent import GradientAscent
+from .play.world import Episode, Rules, World
+from .play.agent import AbstractAgent, Repeated
+from .play.response_estimation import ResponseEstimation
+from .play.suboptimality import Suboptimality
+from .experiments.experiment import Experiment
+from .experiments.spec import experiment_from_json, experiment_to_json, read_experiment, with_settings, write_experiment
+from .experiments.runner import Progress, StoppedError, run
+from .experiments.reading import Verification, find_runs, read_run, verify
+from .experiments.sinks import Sink
 from .report.figures import plot

@@ -67,18 +67,18 @@ def decode(data: Any, table: Table, field: str = "") -> Any:
             remedy="Write the fields by name inside braces.",
         )
     if "kind" not in data:
-        raise _missing(f"{prefix}kind", list(table))
+        raise missing(f"{prefix}kind", list(table))
     kind = data["kind"]
     if not isinstance(kind, str) or kind not in table:
-        raise _unknown(UNKNOWN_KIND, f"{prefix}kind", kind, list(table))
+        raise unknown(UNKNOWN_KIND, f"{prefix}kind", kind, list(table))
     wanted = arguments(table[kind])
     given = {name: entry for name, entry in data.items() if name != "kind"}
     for name in given:
         if name not in wanted:
-            raise _unknown(UNKNOWN_KEY, f"{prefix}{printable(str(name), 60)}", name, list(wanted))
+            raise unknown(UNKNOWN_KEY, f"{prefix}{printable(str(name), 60)}", name, list(wanted))
     for name, parameter in wanted.items():
         if parameter.default is inspect.Parameter.empty and name not in given:
-            raise _missing(f"{prefix}{name}", list(wanted))
+            raise missing(f"{prefix}{name}", list(wanted))
     built = {name: _decoded(entry, wanted[name], table, f"{prefix}{name}") for name, entry in given.items()}
     return table[kind](**built)
 
@@ -96,7 +96,7 @@ def _encoded(entry: Any, table: Table) -> Any:
 
 
 def _decoded(entry: Any, parameter: inspect.Parameter, table: Table, field: str) -> Any:
-    if isinstance(entry, Mapping):
+    if isinstance(entry, Mapping) and "Mapping" not in str(parameter.annotation):
         return decode(entry, table, field)
     if isinstance(entry, list) and any(isinstance(part, Mapping) for part in entry):
         return [decode(part, table, f"{field}[{index}]") for index, part in enumerate(entry)]
@@ -105,7 +105,8 @@ def _decoded(entry: Any, parameter: inspect.Parameter, table: Table, field: str)
     return entry
 
 
-def _unknown(code: str, field: str, name: Any, known: list[str]) -> InputError:
+def unknown(code: str, field: str, name: Any, known: list[str]) -> InputError:
+    """The error for a name that is none of those `known`; the nearest one is suggested."""
     near = difflib.get_close_matches(str(name)[:100], known, n=1, cutoff=0.4)
     return InputError(
         code,
@@ -116,7 +117,8 @@ def _unknown(code: str, field: str, name: Any, known: list[str]) -> InputError:
     )
 
 
-def _missing(field: str, known: list[str]) -> InputError:
+def missing(field: str, known: list[str]) -> InputError:
+    """The error for something that was left out."""
     return InputError(
         MISSING_KEY,
         field,

@@ -4,6 +4,7 @@ StackelbergError
 ├── InputError              something handed in is not usable (also a ValueError)
 │   └── NonFiniteError      a NaN or an infinity was handed in
 ├── FileError               a file cannot be read or written (also an OSError)
+│   └── RunError            a run folder cannot be used, or not in this way
 ├── PrecisionError          exact code was called under a float32 trace
 ├── SolverError             a solver stopped without an answer that it can certify
 │   └── NonFiniteResultError    a computation met a NaN or an infinity
@@ -72,6 +73,10 @@ class FileError(StackelbergError, OSError):
 
     def __str__(self) -> str:  # OSError would print its arguments as a tuple
         return f"{self.code} {self.path}: {self.found}. {self.remedy}"
+
+
+class RunError(FileError):
+    """A run folder cannot be used, or not in this way; nothing in it has been changed."""
 
 
 class PrecisionError(StackelbergError, TypeError):

@@ -111,6 +111,15 @@ def _ascend_one(
     return ends[best], value[best]
 
 
+def best_of_many(payoff: Float[AnyArray, "a b"], logit: Float[AnyArray, "a b"]) -> Float[AnyArray, "a"]:
+    """The best of many climbs against one follower, inside code that is traced in float64; payoffs near [0, 1]."""
+    num_actions = payoff.shape[0]
+    stage = _Stage(payoff[None], logit[None], jnp.ones(1))
+    none = jnp.zeros((0, num_actions))
+    uniform = jnp.full(num_actions, 1.0 / num_actions)
+    return _ascend_one(stage, jnp.asarray(screened(num_actions)), none, uniform)[0]
+
+
 def worth(stage: _Stage, commitment: Float[AnyArray, "n a"]) -> tuple[Float[AnyArray, "n"], Float[AnyArray, "n a"]]:
     """The leader's value of each commitment, and its gradient."""
     choice = quantal_choice(jnp.einsum("na,tab->tnb", commitment, stage.logit), 1.0)

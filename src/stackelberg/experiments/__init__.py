@@ -1,0 +1,1 @@
+"""Experiments as values, and the runs, sweeps and records that come of them."""

@@ -1,0 +1,356 @@
+"""One run in one folder: started, recorded, saved, stopped, and gone on with. The same call again resumes.
+
+At every moment the folder holds a state from which the run goes on to the same bits: checkpoints are whole or absent,
+the log is cut back to the checkpoint it is resumed from, and `result.json` appears last, at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from .. import _boundary as boundary
+from .._disk import PathName, printable
+from .._errors import RunError
+from .._learner import NonFiniteStepError, Run, chunks, start
+from .._precision import precise
+from .._runs import RunRecord
+from .._stacking import Learners, stack
+from . import checkpoints, failures, provenance, reading
+from .digests import sealed, sha256
+from .disk import DISK, AbstractDisk, commit_file, sweep_away
+from .experiment import Experiment
+from .folder import CHECKPOINTS, EXPERIMENT, PROVENANCE, RESULT, check_space, opened, run_path, unusable
+from .lock import locked
+from .metrics_log import LOG, MetricsLog, Place, holds
+from .reading import RESULT_SCHEMA
+from .sinks import Sink
+from .spec import config_hash, experiment_to_json, variants
+
+
+MISMATCH, NOT_FRESH, OTHER_BITS, STOPPED = "E-RUN-008", "E-RUN-009", "E-RUN-010", "E-RUN-011"
+
+SHARE = 0.01
+"""The part of its time that a run may spend on saving, when nothing else is said."""
+
+AT_LEAST = 5.0
+"""Seconds between two checkpoints, when nothing else is said."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is, for whoever shows it: step n of num_steps, steps a second, and the latest metrics."""
+
+    step: int
+    num_steps: int
+    rate: float
+    latest: dict[str, float]
+    note: str = ""
+
+
+class StoppedError(RunError):
+    """A run was asked to stop, and did, after saving; the same call goes on with it."""
+
+    def __init__(self, folder: Path, step: int, signal: int) -> None:
+        self.step, self.signal = step, signal
+        super().__init__(
+            STOPPED,
+            printable(str(folder)),
+            found=f"stopped after step {step}, which is saved",
+            remedy="Start the same command again: the run goes on from there",
+        )
+
+
+def run(
+    experiment: Experiment,
+    path: PathName,
+    *,
+    fresh: bool = False,
+    sinks: Sequence[Sink] = (),
+    on_progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], int] = lambda: 0,
+    disk: AbstractDisk = DISK,
+) -> RunRecord:
+    """Run `experiment` in the folder `path`, or go on with the run that is there, and read the record back.
+
+    - `fresh`: refuse a folder that already holds something.  `sinks`: who else gets the metrics.
+    - `on_progress`: called after every portion of a fraction of a second.
+    - `stop`: asked after every portion; a number other than 0 (a signal) saves and raises `StoppedError`.
+    - `disk`: the file system.
+
+    Raises `RunError` before anything is changed when the folder is in use, holds another experiment, or cannot keep the
+    run; `NonFiniteStepError` after saving the last good state and the batch of the failing step.
+    """
+    experiment = boundary.instance("experiment", experiment, Experiment, "sg.read_experiment('experiment.toml')")
+    folder = run_path(path)
+    if fresh and folder.exists() and any(folder.iterdir()):
+        raise RunError(
+            NOT_FRESH,
+            printable(str(folder)),
+            found="it is not empty, and a fresh run was asked for",
+            remedy="Name another folder, or leave --fresh away to go on with what is there",
+        )
+    opened(disk, folder)
+    with locked(folder):
+        _check_same(experiment, folder)
+        if not reading.verified_result(folder):
+            try:
+                _Runner(experiment, folder, disk, tuple(sinks), on_progress or (lambda _: None), stop)()
+            except OSError as problem:
+                if isinstance(problem, RunError):
+                    raise
+                raise unusable(folder, problem) from problem
+    return reading.read_run(folder)
+
+
+class _Runner:
+    """One process's work on one folder, under its lock."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        folder: Path,
+        disk: AbstractDisk,
+        sinks: tuple[Sink, ...],
+        on_progress: Callable[[Progress], None],
+        stop: Callable[[], int],
+    ) -> None:
+        self.experiment, self.folder, self.disk = experiment, folder, disk
+        self.sinks, self.on_progress, self.stop = sinks, on_progress, stop
+        self.learners = learners_of(experiment)
+        self.notes: list[str] = []
+        self.facts = {
+            "config": config_hash(experiment),
+            "precision": self.learners.precision,
+            "seeds": list(experiment.seeds),
+            "settings": self.learners.size,
+        }
+
+    def __call__(self) -> None:
+        sweep_away(self.disk, self.folder)
+        sweep_away(self.disk, self.folder / CHECKPOINTS)
+        fresh = start(self.learners, self.experiment.seeds)
+        check_space(self.disk, self.folder, _space(fresh, self.experiment))
+        run, place = self._resumed(fresh)
+        self._introduce(run)
+        self.log = MetricsLog(self.disk, self.folder / LOG, place)
+        for sink in self.sinks:
+            sink.open(self.folder, experiment_to_json(self.experiment), run.n)
+        try:
+            self._finish(self._loop(run))
+        finally:
+            for sink in self.sinks:
+                sink.close()
+
+    def _resumed(self, skeleton: Run) -> tuple[Run, Place]:
+        """The newest state that verifies and whose part of the log is intact; what was skipped is noted."""
+        for name in reversed(checkpoints.names(self.folder / CHECKPOINTS)):
+            try:
+                found = checkpoints.load(self.folder / CHECKPOINTS / name, skeleton, self.learners.precision)
+                place = Place(**found.facts["log"])
+                if {key: found.facts.get(key) for key in self.facts} != self.facts:
+                    raise ValueError("it belongs to another experiment")
+                if not holds(self.folder / LOG, place):
+                    raise ValueError("the log of metrics before it is damaged")
+            except (ValueError, KeyError, TypeError) as problem:
+                reason = str(problem) or type(problem).__name__
+                self.notes.append(f"checkpoint {name} was not used: {reason}.")
+                self.disk.rename(
+                    self.folder / CHECKPOINTS / name, _free_name(self.folder / CHECKPOINTS / f"damaged-{name}")
+                )
+                continue
+            return found.run, place
+        if self.notes:
+            self.notes.append("No checkpoint could be used: the run starts again from its first step.")
+        return skeleton, Place()
+
+    def _introduce(self, run: Run) -> None:
+        """What is run and by what, written before the first step."""
+        now = provenance.environment(self.experiment.learner)
+        before = reading.provenance_of(self.folder)
+        if before:
+            golden = (before.get("environment", {}).get("random_bits") or {}).get("golden")
+            if run.n and golden not in (None, now["random_bits"]["golden"]):
+                raise RunError(
+                    OTHER_BITS,
+                    printable(str(self.folder)),
+                    found="this version of JAX draws other random numbers than the one that started the run",
+                    remedy=f"Install jax {before['environment']['versions'].get('jax')}, or start a fresh run",
+                )
+            changes = provenance.changed(before.get("environment", {}), now)
+            if run.n and changes:
+                self.notes.append(f"Resumed at step {run.n} under other conditions: {'; '.join(changes)}.")
+        else:
+            commit_file(self.disk, self.folder / EXPERIMENT, _experiment_bytes(self.experiment))
+        described = {
+            "schema": provenance.SCHEMA,
+            "config": self.facts["config"],
+            "environment": before.get("environment", now),
+            "sessions": [*before.get("sessions", []), provenance.session(run.n)],
+            "notes": [*before.get("notes", []), *self.notes],
+            "certificate": _certificate(self.experiment),
+        }
+        commit_file(self.disk, self.folder / PROVENANCE, sealed(described))
+
+    def _loop(self, run: Run) -> Run:
+        experiment = self.experiment
+        saved_at, cost = time.monotonic(), 0.0
+        tick, ticked = time.monotonic(), run.n
+        portions = chunks(
+            self.learners,
+            run,
+            experiment.num_steps,
+            monitor_every=experiment.monitor_every,
+            boundary_every=experiment.checkpoint_every,
+            clock=time.monotonic,
+        )
+        try:
+            for reached, metrics in portions:
+                self._record(run.n, metrics)
+                run = reached
+                now = time.monotonic()
+                rate = (run.n - ticked) / max(now - tick, 1e-9)
+                self.on_progress(Progress(run.n, experiment.num_steps, rate, _latest(metrics)))
+                if (signal := self.stop()) and run.n < experiment.num_steps:
+                    self._save(run)
+                    raise StoppedError(self.folder, run.n, signal)
+                if self._is_due(run, now - saved_at, cost):
+                    self._save(run)
+                    saved_at = time.monotonic()
+                    cost = saved_at - now
+        except NonFiniteStepError as problem:
+            self._record(run.n, problem.metrics)
+            self._save(problem.run)
+            failures.write(self.disk, self.folder, experiment, problem, self.learners.precision)
+            raise
+        return run
+
+    def _is_due(self, run: Run, since: float, cost: float) -> bool:
+        if self.experiment.checkpoint_every is not None:
+            return run.n % self.experiment.checkpoint_every == 0 and run.n < self.experiment.num_steps
+        return since > max(AT_LEAST, cost / SHARE) and run.n < self.experiment.num_steps
+
+    def _record(self, before: int, metrics: dict[str, np.ndarray]) -> None:
+        length = len(next(iter(metrics.values()), ()))
+        for i in range(length):
+            step = before + i + 1
+            is_watched = step % self.experiment.monitor_every == 0
+            if step % self.experiment.record_every == 0 or is_watched or step == self.experiment.num_steps:
+                row = {name: values[i] for name, values in metrics.items()}
+                self.log.add(step, row)
+                for sink in self.sinks:
+                    sink.write(step, row)
+
+    def _save(self, run: Run) -> str:
+        place = self.log.committed()
+        facts = {**self.facts, "log": {"size": place.size, "sha256": place.sha256}}
+        return checkpoints.save(self.disk, self.folder / CHECKPOINTS, run, facts, self.learners.precision)
+
+    def _finish(self, run: Run) -> None:
+        manifest = self._save(run)
+        place = self.log.committed()
+        result = {
+            "schema": RESULT_SCHEMA,
+            "config": self.facts["config"],
+            "num_steps": run.n,
+            "seeds": list(self.experiment.seeds),
+            "settings": self.learners.size,
+            "checkpoint": {"name": checkpoints.name_of(run.n), "manifest": manifest},
+            "log": {"size": place.size, "sha256": place.sha256},
+            "experiment": sha256((self.folder / EXPERIMENT).read_bytes()),
+        }
+        commit_file(self.disk, self.folder / RESULT, sealed(result))
+
+
+def learners_of(experiment: Experiment) -> Learners:
+    """The learners and attached monitors of all settings, as one stack."""
+    each = variants(experiment)
+    monitors = [None if one.monitor is None else one.monitor.attached(one.learner) for one in each]
+    return stack([one.learner for one in each], monitors)
+
+
+def _experiment_bytes(experiment: Experiment) -> bytes:
+    return sealed({**experiment_to_json(experiment)})
+
+
+def _check_same(experiment: Experiment, folder: Path) -> None:
+    """Refuse a folder that holds another experiment, naming what differs."""
+    path = folder / EXPERIMENT
+    if not path.exists():
+        others = [entry.name for entry in folder.iterdir() if entry.name not in (CHECKPOINTS, "run.lock")]
+        strange = [name for name in others if not name.startswith(".tmp-")]
+        if strange and not (folder / LOG).exists():
+            raise RunError(
+                MISMATCH,
+                printable(str(folder)),
+                found=f"it holds no run, and something else ({printable(strange[0], 40)})",
+                remedy="Name an empty or a new folder",
+            )
+        return
+    try:
+        before = reading.experiment_of(folder)
+    except ValueError:
+        return  # damaged: the hash in every checkpoint still tells whose they are, and it is written anew
+    now = experiment_to_json(experiment)
+    if differing := _differences(before, now):
+        raise RunError(
+            MISMATCH,
+            printable(str(folder)),
+            found=f"it holds another experiment, with {'; '.join(differing[:4])}",
+            remedy="Name another folder, or start with the experiment that is in it",
+        )
+
+
+def _differences(before: Any, now: Any, name: str = "") -> list[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        skip = ("title", "checkpoint_every") if not name else ()
+        keys = [key for key in dict.fromkeys([*before, *now]) if key not in skip]
+        return [
+            words
+            for key in keys
+            for words in _differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)
+        ]
+    if before == now:
+        return []
+    return [f"{name} = {boundary.shown(before)} instead of {boundary.shown(now)}"]
+
+
+def _certificate(experiment: Experiment) -> Any:
+    if experiment.monitor is None or experiment.over:
+        return None
+    certificate = experiment.monitor.attached(experiment.learner).certificate()
+    return None if certificate is None else certificate.to_json()
+
+
+def _space(run: Run, experiment: Experiment) -> int:
+    """Bytes that the checkpoints and the log may come to, generously."""
+    with precise(experiment.learner.precision):
+        state = sum(int(np.prod(leaf.shape)) * 8 for leaf in jax.tree.leaves(run.state) if eqx.is_array(leaf))
+    lines = experiment.num_steps // min(experiment.record_every, experiment.monitor_every) + 1
+    log = lines * (60 + 16 * (30 + 20 * run.key.size))
+    return 2**20 + (checkpoints.KEPT + 2) * (state + 2**16) + log
+
+
+def _latest(metrics: dict[str, np.ndarray]) -> dict[str, float]:
+    """The last value of each metric, its mean over settings and seeds."""
+    found = {}
+    for name, values in metrics.items():
+        rows = np.isfinite(values).all(axis=(1, 2))
+        if rows.any():
+            found[name] = float(values[np.flatnonzero(rows)[-1]].mean())
+    return found
+
+
+def _free_name(path: Path) -> Path:
+    for number in range(1, 1000):
+        tried = path.with_name(f"{path.name}-{number}")
+        if not tried.exists():
+            return tried
+    raise FileExistsError(str(path))

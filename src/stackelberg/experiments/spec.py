@@ -1,0 +1,177 @@
+"""Experiments from and to TOML and JSON, exactly, by a closed table of names.
+
+A file names kinds from the table and arguments of their constructors, nothing else: no import strings, no expressions.
+An experiment that is written and read again is the same experiment, to the last bit of every number.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from .. import _codec as codec
+from .._disk import PathName, decoded, printable, read_bytes, write_whole
+from .._errors import FileError, InputError
+from .._json import parse_json
+from .._record import dumps
+from ..followers.files import FOLLOWERS
+from ..games.catalog import catalog_game
+from ..games.files import GAMES, read_game
+from ..play.agent import Repeated
+from ..play.response_estimation import ResponseEstimation
+from ..play.suboptimality import Suboptimality
+from ..play.world import World
+from .digests import canonical, sha256
+from .experiment import Experiment
+
+
+SYNTAX, SUFFIX, SCHEMA_MARK = "E-SPEC-001", "E-SPEC-002", "E-SPEC-003"
+
+SCHEMA = "stackelberg-experiment/1"
+
+LIMIT = 16 * 2**20
+
+TABLE: dict[str, type] = {
+    "experiment": Experiment,
+    "repeated": Repeated,
+    "response-estimation": ResponseEstimation,
+    "suboptimality": Suboptimality,
+    "world": World,
+    **GAMES,
+    **FOLLOWERS,
+}
+"""Every kind that a file can name. There is no other way to name anything."""
+
+COSMETIC = ("title", "checkpoint_every")
+"""What may change between two starts of one run: it decides no number."""
+
+
+def experiment_to_json(experiment: Experiment) -> dict[str, Any]:
+    """`experiment` as plain values, as its file holds them."""
+    fields = codec.encode(experiment, TABLE)
+    fields["over"] = {name: list(values) for name, values in experiment.over.items()}
+    ordered = ("title", "num_steps", "seeds", "record_every", "monitor_every", "checkpoint_every")
+    plain = {name: fields[name] for name in ordered if fields.get(name) not in (None, "")}
+    return (
+        {"schema": SCHEMA} | plain | {name: fields[name] for name in ("over", "learner", "monitor") if fields.get(name)}
+    )
+
+
+def experiment_from_json(data: Any, folder: Path | None = None) -> Experiment:
+    """The experiment that plain values describe; `InputError` names the key that is wrong, missing or unknown.
+
+    A game may also stand as {"kind": "catalog", "name": ...} or {"kind": "file", "path": ...}, the path counted from
+    `folder`; it is written back in full.
+    """
+    if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
+        found = data.get("schema", "nothing") if isinstance(data, Mapping) else type(data).__name__
+        raise InputError(
+            SCHEMA_MARK,
+            "schema",
+            found=f"{printable(repr(found), 60)} stands there",
+            allowed=f'an experiment starts with schema = "{SCHEMA}"',
+            remedy="Add the line, or check that this is an experiment and not a game, a plan or a record.",
+        )
+    if "kind" in data:
+        raise codec.unknown(codec.UNKNOWN_KEY, "kind", "kind", list(codec.arguments(Experiment)))
+    fields = {name: entry for name, entry in data.items() if name != "schema"}
+    return codec.decode({"kind": "experiment"} | _with_games(fields, folder or Path()), TABLE)
+
+
+def read_experiment(path: PathName) -> Experiment:
+    """The experiment in a `.toml` or `.json` file."""
+    return experiment_from_json(read_data(path), Path(path).parent)
+
+
+def read_data(path: PathName) -> Any:
+    """The plain values in a `.toml` or `.json` file; `FileError` names line and column where it is neither."""
+    shown = printable(str(path))
+    suffix = _suffix(path, shown)
+    text = decoded(read_bytes(path, limit=LIMIT), shown)
+    if suffix == ".json":
+        return parse_json(text, shown)
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as problem:
+        raise FileError(
+            SYNTAX,
+            shown,
+            found=printable(str(problem) or "it is nested too deeply", 200),
+            remedy="Correct the TOML there",
+        ) from problem
+
+
+def write_experiment(experiment: Experiment, path: PathName) -> None:
+    """Write `experiment` to a `.toml` or `.json` file, whole or not at all."""
+    data = experiment_to_json(experiment)
+    is_json = _suffix(path, printable(str(path))) == ".json"
+    write_whole(path, (dumps(data) if is_json else tomli_w.dumps(data)).encode())
+
+
+def config_hash(experiment: Experiment) -> str:
+    """The fingerprint of everything that decides a number."""
+    data = experiment_to_json(experiment)
+    return sha256(canonical({name: entry for name, entry in data.items() if name not in COSMETIC}))
+
+
+def with_settings(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
+    """The experiment with dotted fields replaced, such as {"learner.agent.ridge": 0.01}; checked like a file."""
+    data = experiment_to_json(experiment)
+    for dotted, value in changes.items():
+        _set(data, dotted, value)
+    return experiment_from_json(data)
+
+
+def settings(experiment: Experiment) -> tuple[dict[str, Any], ...]:
+    """All combinations of what `over` varies; one empty one where it varies nothing."""
+    names = list(experiment.over)
+    return tuple(dict(zip(names, values, strict=True)) for values in itertools.product(*experiment.over.values()))
+
+
+def variants(experiment: Experiment) -> tuple[Experiment, ...]:
+    """The experiment of each of its settings."""
+    alone = with_settings(experiment, {"over": {}}) if experiment.over else experiment
+    return tuple(with_settings(alone, chosen) if chosen else alone for chosen in settings(experiment))
+
+
+def _set(data: dict[str, Any], dotted: str, value: Any) -> None:
+    *path, last = dotted.split(".")
+    place: Any = data
+    for depth, name in enumerate(path):
+        inner = place.get(name) if isinstance(place, dict) else None
+        if not isinstance(inner, dict):
+            known = [key for key, entry in place.items() if isinstance(entry, dict)] if isinstance(place, dict) else []
+            raise codec.unknown(codec.UNKNOWN_KEY, ".".join(path[: depth + 1]), name, known or ["learner"])
+        place = inner
+    place[last] = value
+
+
+def _with_games(entry: Any, folder: Path) -> Any:
+    """Games that are named put where their names stand."""
+    if isinstance(entry, list):
+        return [_with_games(part, folder) for part in entry]
+    if not isinstance(entry, Mapping):
+        return entry
+    named = {"catalog": "name", "file": "path"}.get(str(entry.get("kind")))
+    if named is None:
+        return {name: _with_games(part, folder) for name, part in entry.items()}
+    for name in entry:
+        if name not in ("kind", named):
+            raise codec.unknown(codec.UNKNOWN_KEY, f"game.{printable(str(name), 60)}", name, ["kind", named])
+    if not isinstance(entry.get(named), str):
+        raise codec.missing(f"game.{named}", ["kind", named])
+    word = entry[named]
+    game = catalog_game(word) if named == "name" else read_game(folder / word)
+    return codec.encode(game, GAMES)
+
+
+def _suffix(path: PathName, shown: str) -> str:
+    suffix = Path(path).suffix.lower() if isinstance(path, str | Path) else ""
+    if suffix in (".toml", ".json"):
+        return suffix
+    raise FileError(SUFFIX, shown, found="its name ends neither in .toml nor in .json", remedy="Rename it")

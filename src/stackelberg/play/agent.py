@@ -1,0 +1,113 @@
+"""Agents: leaders that know the rules and nothing else. One agent serves online play, a log, and the real world.
+
+state = agent.init(rules, key)
+commitment = agent.announce(rules, state, n, key)
+state, metrics = agent.observe(rules, state, episode, n, key)
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Float
+
+from .. import _boundary as boundary
+from .._learner import AbstractLearner, Metrics, Precision, Resume
+from .._randomness import ANNOUNCE, OBSERVE, PLAY, role
+from .._runs import Metric
+from .._types import AnyArray, Key
+from .world import Episode, Rules, World
+
+
+class AbstractAgent(eqx.Module):
+    """A leader that learns from what it is shown. Its fields are settings; what is played comes as `rules`.
+
+    Schedules depend on the number n of announcements made before, which is never batched. `max_steps` is how many
+    announcements there is room for, None without limit.
+    """
+
+    @property
+    @abstractmethod
+    def max_steps(self) -> int | None:
+        """The most announcements there is room for."""
+
+    @property
+    @abstractmethod
+    def meanings(self) -> Mapping[str, Metric]:
+        """What is recorded."""
+
+    @abstractmethod
+    def init(self, rules: Rules, key: Key) -> Any:
+        """What is known before the first announcement."""
+
+    @abstractmethod
+    def announce(self, rules: Rules, state: Any, n: Any, key: Key) -> Float[AnyArray, "a"]:
+        """The n-th announcement, counted from 0."""
+
+    @abstractmethod
+    def observe(self, rules: Rules, state: Any, episode: Episode, n: Any, key: Key) -> tuple[Any, Metrics]:
+        """What is known after the answers to the n-th announcement, and numbers to record."""
+
+    @abstractmethod
+    def recommend(self, rules: Rules, state: Any) -> Float[AnyArray, "a"]:
+        """The commitment that now looks best, without any wish to learn more."""
+
+
+class Repeated(AbstractLearner):
+    """An agent that meets a world again and again: announce, see the answers, think.
+
+    The agent is handed `world.rules`, never the world.
+    """
+
+    agent: AbstractAgent
+    world: World
+
+    def __init__(self, agent: Any, world: Any) -> None:
+        self.agent = boundary.instance("agent", agent, AbstractAgent, "sg.ResponseEstimation()")
+        self.world = boundary.instance("world", world, World, "sg.World(game, sg.QuantalResponse(5.0))")
+
+    @property
+    def precision(self) -> Precision:
+        """Agents compute in float64."""
+        return "float64"
+
+    @property
+    def on_host(self) -> bool:
+        """Worlds are played on the device."""
+        return False
+
+    @property
+    def resume(self) -> Resume:
+        """Nothing outside of the state remembers."""
+        return "exact"
+
+    @property
+    def max_steps(self) -> int | None:
+        """What the agent has room for."""
+        return self.agent.max_steps
+
+    @property
+    def meanings(self) -> Mapping[str, Metric]:
+        """What the agent records, and what it was paid."""
+        return {**self.agent.meanings, "leader_reward": Metric("leader's mean reward", "payoff", "leader", "higher")}
+
+    def init(self, key: Key) -> Any:
+        """What the agent knows before the first announcement."""
+        return self.agent.init(self.world.rules, key)
+
+    def sample(self, state: Any, n: Any, key: Key) -> Episode:
+        """One announcement and its answers."""
+        commitment = self.agent.announce(self.world.rules, state, n, role(key, ANNOUNCE))
+        return self.world.play(commitment, role(key, PLAY))
+
+    def update(self, state: Any, batch: Episode, n: Any, key: Key) -> tuple[Any, Metrics]:
+        """What the agent makes of them."""
+        state, metrics = self.agent.observe(self.world.rules, state, batch, n, role(key, OBSERVE))
+        return state, {**metrics, "leader_reward": batch.leader_reward / self.world.num_plays}
+
+    def commitment(self, state: Any) -> Float[AnyArray, "a"]:
+        """What the agent would recommend now."""
+        return self.agent.recommend(self.world.rules, state)
