@@ -20,14 +20,17 @@ MOST_STEPS = 400
 NUM_THRESHOLDS = 201
 
 
-def learning(run: RunRecord, metrics: Sequence[str], *, most: int = MOST_STEPS) -> Record:
+def learning(
+    run: RunRecord, metrics: Sequence[str], *, most: int = MOST_STEPS, most_settings: int | None = None
+) -> Record:
     """The interquartile mean over seeds at each step, with its band and each seed: one row per metric, setting, step.
 
-    Of more than `most` steps, that many are kept, evenly spread; the first and the last are among them.
+    Of more than `most` steps, that many are kept, evenly spread; the first and the last are among them. Of the
+    settings, the first `most_settings`, or all.
     """
     rows: list[tuple[np.ndarray, ...]] = []
     for metric in metrics:
-        for place in range(len(run.settings)):
+        for place in range(len(run.settings))[:most_settings]:
             values = run.metrics[metric][:, place]
             kept = _spread(np.flatnonzero(statistics.measured(values)), most)
             band = statistics.curve(values[kept])
@@ -100,7 +103,7 @@ SERIES: dict[str, Callable[[RunRecord, Sequence[str]], Record]] = {
 def swept(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """The fields that are not the same in every setting, in the order in which they stand there."""
     fields = list(dict.fromkeys(field for setting in settings for field in setting))
-    return [field for field in fields if len({_word(setting.get(field)) for setting in settings}) > 1]
+    return [field for field in fields if len({repr(setting.get(field)) for setting in settings}) > 1]
 
 
 def setting_labels(settings: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -108,8 +111,8 @@ def setting_labels(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     if len(settings) == 1:
         return [""]
     fields = swept(settings)
-    words = [_words(setting, fields, fields) or f"setting {place}" for place, setting in enumerate(settings, 1)]
-    return [word if words.count(word) == 1 else f"{word} ({place})" for place, word in enumerate(words, 1)]
+    found = [_words(setting, fields, fields) or f"setting {place}" for place, setting in enumerate(settings, 1)]
+    return [label if found.count(label) == 1 else f"{label} ({place})" for place, label in enumerate(found, 1)]
 
 
 def short_name(field: str, fields: Sequence[str]) -> str:
@@ -119,10 +122,11 @@ def short_name(field: str, fields: Sequence[str]) -> str:
 
 
 def _words(setting: Mapping[str, Any], fields: Sequence[str], among: Sequence[str]) -> str:
-    return ", ".join(f"{short_name(field, among)} {_word(setting[field])}" for field in fields if field in setting)
+    return ", ".join(f"{short_name(field, among)} {word(setting[field])}" for field in fields if field in setting)
 
 
-def _word(value: Any) -> str:
+def word(value: Any) -> str:
+    """A value of a setting, short: six digits of a number."""
     if isinstance(value, str):
         return value
     if isinstance(value, float):

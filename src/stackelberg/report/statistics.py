@@ -3,7 +3,8 @@
 An interval resamples the seeds *within each setting* (a stratified bootstrap), as in Agarwal, Schwarzer, Castro,
 Courville and Bellemare (2021), "Deep reinforcement learning at the edge of the statistical precipice". One departure:
 percentile intervals are too narrow when seeds are few, and are widened as Hesterberg (2015), "What teachers should know
-about the bootstrap", proposes ("expanded percentile"), so that "95%" is meant at 5 seeds too.
+about the bootstrap", proposes ("expanded percentile"). For the mean of normal numbers that covers 93% at 5 seeds and
+95% at 20, where plain percentiles cover 85% and 93%.
 """
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ def probability_of_improvement(
     samples = [sample for pair in pairs for sample in pair]
 
     def chance(*parts: np.ndarray, axis: int = -1) -> np.ndarray:
-        return np.mean([_beats(a, b) for a, b in zip(parts[::2], parts[1::2], strict=True)], axis=0)
+        return np.asarray(np.mean([_beats(a, b) for a, b in zip(parts[::2], parts[1::2], strict=True)], axis=0))
 
     low, high = _interval(samples, chance, level, num_resamples, seed)
     counts = f"{sum(len(a) for a, _ in pairs)} against {sum(len(b) for _, b in pairs)} seeds"
