@@ -98,7 +98,8 @@ class ResponseEstimation(AbstractAgent):
     def announce(self, rules: Rules, state: Knowledge, n: Any, key: Key) -> Float[AnyArray, "a"]:
         """A mixture drawn uniformly while exploring; the plan afterwards."""
         num_rows, _ = rules.leader_payoff.shape
-        return jnp.where(n < self.num_exploring, jr.dirichlet(key, jnp.ones(num_rows)), state.plan)
+        share = jr.exponential(key, (num_rows,))  # uniform on the simplex once divided by its sum
+        return jnp.where(n < self.num_exploring, share / jnp.sum(share), state.plan)
 
     def observe(self, rules: Rules, state: Knowledge, episode: Episode, n: Any, key: Key) -> tuple[Knowledge, Metrics]:
         """Write it down, improve the estimate, and now and then the plan."""
@@ -107,9 +108,8 @@ class ResponseEstimation(AbstractAgent):
         features = jnp.einsum("na,abd->nbd", log.commitment, rules.features)
         size = jnp.maximum(jnp.ptp(rules.features.reshape(-1, rules.features.shape[-1]), axis=0), 1e-300)
         penalty = jnp.asarray(self.ridge) * size**2
-        weights = state.weights
-        for _ in range(self.newton_steps):
-            weights = _newton(features, log.counts, weights, penalty)
+        better = lambda _, weights: _newton(features, log.counts, weights, penalty)
+        weights = jax.lax.fori_loop(0, self.newton_steps, better, state.weights)
         _, information = _derivatives(features, log.counts, weights, penalty)
         plan = jax.lax.cond((n + 1) % self.plan_every == 0, lambda: _plan(rules, weights), lambda: state.plan)
         plays = jnp.sum(log.counts)

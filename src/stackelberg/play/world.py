@@ -104,8 +104,8 @@ class World(eqx.Module):
 
 def _drawn(probabilities: Float[AnyArray, "k"], chance: Float[AnyArray, "n"]) -> AnyArray:
     edges = jnp.cumsum(jnp.asarray(probabilities))
-    # The last edge may miss 1 by rounding; what falls beyond it belongs to the last action that can be drawn at all.
-    return jnp.searchsorted(edges, chance * edges[-1], side="right").clip(0, edges.shape[0] - 1)
+    # The last edge may miss 1 by rounding, and is left out: what lies beyond the others belongs to the last action.
+    return jnp.sum(chance[:, None] * edges[-1] >= edges[:-1], axis=-1)
 
 
 def episode_of(rules: Rules, commitment: Any, action: Any, *, count: Any = 1.0, reward: Any = None) -> Episode:
