@@ -16,7 +16,23 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from . import cite, demo, doctor, errors, fit, games, interrupts, plot, solve, stress
+from . import (
+    cite,
+    config,
+    demo,
+    doctor,
+    errors,
+    fit,
+    games,
+    interrupts,
+    plot,
+    report,
+    runs,
+    solve,
+    stress,
+    sweep,
+    train,
+)
 
 
 # What the parser raises to print a usage line or to leave with a code. Its base class has no public name of its own.
@@ -82,6 +98,11 @@ app.add_typer(games.app, name="games")
 app.command("solve")(solve.solve)
 app.command("fit")(fit.fit)
 app.command("stress")(stress.stress)
+app.command("train")(train.train)
+app.command("sweep")(sweep.sweep)
+app.add_typer(runs.app, name="runs")
+app.add_typer(config.app, name="config")
+app.command("report")(report.report)
 app.command("plot")(plot.plot)
 app.command("doctor")(doctor.doctor)
 app.command("cite")(cite.cite)

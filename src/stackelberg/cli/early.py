@@ -53,7 +53,7 @@ def game(word: str) -> None:
         game_suffix(word)
         file(word)
     else:
-        _one_of("GAME", word, [entry["name"] for entry in catalog()])
+        one_of("GAME", word, [entry["name"] for entry in catalog()])
 
 
 def file(path: str | None) -> None:
@@ -64,14 +64,14 @@ def file(path: str | None) -> None:
 
 def models(words: str) -> list[str]:
     """The models in a list such as "quantal,suqr"."""
-    return [_one_of("--model", word.strip(), MODELS) for word in words.split(",")]
+    return [one_of("--model", word.strip(), MODELS) for word in words.split(",")]
 
 
 def response(words: str, ties: str = "leader") -> Described:
     """What `--response` describes: best, quantal:5, suqr:FILE, suqr:-9.8,0.4,0.2, or a file of `fit`."""
     name, _, rest = words.partition(":")
     if name == "best" and not rest:
-        return "best", _one_of("--ties", ties, ("leader", "adversary", "uniform"))
+        return "best", one_of("--ties", ties, ("leader", "adversary", "uniform"))
     if name == "quantal" and rest:
         return "quantal", number("--response", rest)
     if name == "suqr" and rest:
@@ -120,7 +120,7 @@ def finite(field: str, value: float, *, infinite: bool = False) -> float:
     )
 
 
-def _one_of(field: str, word: str, known: Any) -> str:
+def one_of(field: str, word: str, known: Any) -> str:
     """`word` when it is known; the message of the boundary otherwise, which costs the import of NumPy."""
     if word not in known:
         from .. import _boundary as boundary

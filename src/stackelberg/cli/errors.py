@@ -6,17 +6,38 @@ import json
 import sys
 from typing import Any
 
-from .._errors import FileError, InputError, NonFiniteError, NonFiniteResultError, StackelbergError
+from .._errors import FileError, InputError, NonFiniteError, NonFiniteResultError, RunError, StackelbergError
 from .words import option, spoken
 
 
 OK, FAILED, USAGE, NON_FINITE, SIGNAL = 0, 1, 2, 3, 128
 
 
+USAGE_OF_RUNS = ("E-RUN-004", "E-RUN-007", "E-RUN-008", "E-RUN-009")
+"""What a person can put right with other words: a bad name, no run, another experiment, not fresh."""
+
+
+class BadStepError(NonFiniteResultError):
+    """A step of a run was not finite: which one, of which seed, and where what led to it is kept."""
+
+    code = "E-RUN-001"
+
+    def __init__(self, place: str, found: str, remedy: str) -> None:
+        self.place, self.found, self.remedy = place, found, remedy
+        super().__init__(f"{self.code} {place}: {found}. {remedy}")
+
+
 def exit_code(problem: BaseException) -> int:
-    """3 for a NaN or an infinity, handed in or computed; 2 for other bad input; 1 for every other failure."""
+    """3 for a NaN or an infinity, handed in or computed; 2 for other bad input; 1 for every other failure.
+
+    What stopped because of a signal ends with 128 and its number.
+    """
     if isinstance(problem, NonFiniteError | NonFiniteResultError):
         return NON_FINITE
+    if isinstance(problem, RunError):
+        if signal := getattr(problem, "signal", 0):
+            return SIGNAL + signal
+        return USAGE if problem.code in USAGE_OF_RUNS else FAILED
     return USAGE if isinstance(problem, InputError | FileError) else FAILED
 
 
@@ -41,6 +62,8 @@ def describe(problem: BaseException) -> dict[str, str]:
         fields |= {"remedy": problem.remedy}
     elif isinstance(problem, FileError):
         fields |= {"place": problem.path, "found": problem.found, "remedy": problem.remedy}
+    elif isinstance(problem, BadStepError):
+        fields |= {"place": problem.place, "found": problem.found, "remedy": problem.remedy}
     elif isinstance(problem, StackelbergError):
         fields |= {"found": str(problem).removeprefix(fields["code"]).strip()}
     else:

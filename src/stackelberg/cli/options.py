@@ -13,10 +13,14 @@ import typer.core
 from . import early
 
 
+GROUPS = ("games", "runs", "config")
+"""Verbs that have verbs of their own."""
+
+
 def _print_schema(context: Any, wanted: bool | None) -> None:
     if wanted:
         parent = context.parent.info_name if context.parent is not None else None
-        name = f"games-{context.info_name}" if parent == "games" else str(context.info_name)
+        name = f"{parent}-{context.info_name}" if parent in GROUPS else str(context.info_name)
         sys.stdout.write(resources.files("stackelberg.cli").joinpath("schema", f"{name}.json").read_text("utf-8"))
         raise typer.Exit
 
@@ -60,4 +64,19 @@ Schema = Annotated[
         "--json-schema", is_eager=True, callback=_print_schema, help="Print the JSON schema of --json, and stop."
     ),
 ]
+Experiment = Annotated[
+    str, typer.Argument(metavar="EXPERIMENT", help="An experiment file (.toml, .json); `config new` starts one.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", "-s", metavar="FIELD=VALUE",
+        help="Another value for a dotted field, such as learner.agent.ridge=0.01; may stand several times.",
+    ),
+]  # fmt: skip
+Seeds = Annotated[
+    str | None,
+    typer.Option("--seeds", metavar="SEEDS", help="0,1,2 for these seeds, or 32 for that many, counted from 0."),
+]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="The folder of a run, or of a sweep.")]
 Game = Annotated[str, typer.Argument(metavar="GAME", help="A game file (.json, .npz, .nfg) or a name of the catalog.")]

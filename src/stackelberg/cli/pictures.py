@@ -14,10 +14,12 @@ from scipy.optimize import minimize_scalar
 from .. import _boundary as boundary
 from .._errors import InputError
 from .._record import Record
+from .._runs import RunRecord
 from ..evaluation.coverage import coverage_map
 from ..evaluation.demand import demand
 from ..evaluation.landscape import landscape
 from ..evaluation.learning import learning_curve
+from ..experiments.sweep_record import read_record
 from ..followers.base import AbstractFollower
 from ..followers.best_response import BestResponse
 from ..followers.quantal_response import QuantalResponse
@@ -54,6 +56,12 @@ def of_story(told: Story) -> Iterator[tuple[str, Record]]:
 def with_attributes(record: Record, **more: Any) -> Record:
     """`record` with further attributes."""
     return Record(record.kind, record.columns, {**record.attributes, **more})
+
+
+def of_run(folder: str, kind: str | None) -> tuple[RunRecord, str]:
+    """What is to be drawn of a run or a sweep, and how: as learning curves when nothing else is asked for."""
+    record = read_record(folder)
+    return record, figures.of_run(record, kind).kind
 
 
 def record_of(source: str, kind: str | None, response: str, seed: int) -> Record:

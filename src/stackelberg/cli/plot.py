@@ -10,10 +10,17 @@ from . import options
 
 
 def plot(
-    source: Annotated[str, typer.Argument(help="A plan or record (.json), a game file, or a game of the catalog.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="The folder of a run or sweep, a plan or record (.json), a game file or catalog name."),
+    ],
     kind: Annotated[
         str | None,
-        typer.Option("--kind", "-k", help="landscape, rationality, response, solution, policy, coverage, ..."),
+        typer.Option(
+            "--kind", "-k",
+            help="Of a run: learning, comparison, profile, sensitivity, or a metric. Of others: landscape, rationality,"
+            " response, solution, policy, coverage, ...",
+        ),
     ] = None,
     response: Annotated[str, typer.Option("--response", "-r", help="The follower, if SOURCE has none.")] = "quantal:5",
     out: Annotated[str | None, typer.Option("--out", "-o", help="PNG, SVG and CSV are written with this name.")] = None,
@@ -26,16 +33,25 @@ def plot(
     del json_schema
     from pathlib import Path
 
-    from . import early
+    from . import early, early_runs
 
-    early.game(source)
-    early.response(response)
+    is_folder = Path(source).is_dir()
+    if is_folder:
+        early_runs.a_run(source)
+    else:
+        early.game(source)
+        early.response(response)
     from ..report import figures
     from . import output, pictures
 
     with output.progress("drawing", quiet=quiet):
-        record = pictures.record_of(source, kind, response, seed)
-        base = str(Path(out).with_suffix("")) if out is not None else f"{Path(source).stem}-{record.kind}"
-        figures.plot(record, base)
+        if is_folder:
+            record, drawn = pictures.of_run(source, kind)
+        else:
+            record = pictures.record_of(source, kind, response, seed)
+            kind = drawn = record.kind
+        name = Path(source).resolve().name if is_folder else Path(source).stem
+        base = str(Path(out).with_suffix("")) if out is not None else f"{name}-{drawn}"
+        figures.plot(record, base, kind)
     files = [f"{base}.{suffix}" for suffix in ("png", "svg", "csv")]
-    output.deliver("plot", {"kind": record.kind, "files": files}, "\n".join(files), as_json=as_json)
+    output.deliver("plot", {"kind": drawn, "files": files}, "\n".join(files), as_json=as_json)

@@ -6,9 +6,9 @@ the log is cut back to the checkpoint it is resumed from, and `result.json` appe
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,31 @@ from .._disk import PathName, printable
 from .._errors import RunError
 from .._learner import NonFiniteStepError, Run, chunks, start
 from .._precision import precise
+from .._randomness import golden_bits
 from .._runs import RunRecord
 from .._stacking import Learners, stack
 from . import checkpoints, failures, provenance, reading
-from .digests import sealed, sha256
-from .disk import DISK, AbstractDisk, commit_file, sweep_away
+from .digests import digest, sealed
+from .disk import DISK, TEMPORARY, AbstractDisk, commit_file, sweep_away
 from .experiment import Experiment
-from .folder import CHECKPOINTS, EXPERIMENT, PROVENANCE, RESULT, check_space, opened, run_path, unusable
-from .lock import locked
+from .folder import (
+    CHECKPOINTS,
+    EXPERIMENT,
+    FAILURES,
+    PROVENANCE,
+    RESULT,
+    Guarded,
+    check_space,
+    is_empty,
+    made,
+    opened,
+    run_path,
+)
+from .lock import LOCK, locked
 from .metrics_log import LOG, MetricsLog, Place, holds
+from .progress import Progress, Rate
 from .reading import RESULT_SCHEMA
-from .sinks import Sink
+from .sinks import Sink, Sinks
 from .spec import config_hash, experiment_to_json, variants
 
 
@@ -42,17 +56,6 @@ SHARE = 0.01
 
 AT_LEAST = 5.0
 """Seconds between two checkpoints, when nothing else is said."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is, for whoever shows it: step n of num_steps, steps a second, and the latest metrics."""
-
-    step: int
-    num_steps: int
-    rate: float
-    latest: dict[str, float]
-    note: str = ""
 
 
 class StoppedError(RunError):
@@ -81,7 +84,7 @@ def run(
     """Run `experiment` in the folder `path`, or go on with the run that is there, and read the record back.
 
     - `fresh`: refuse a folder that already holds something.  `sinks`: who else gets the metrics.
-    - `on_progress`: called after every portion of a fraction of a second.
+    - `on_progress`: called before and after every portion of a fraction of a second, and before saving.
     - `stop`: asked after every portion; a number other than 0 (a signal) saves and raises `StoppedError`.
     - `disk`: the file system.
 
@@ -90,23 +93,16 @@ def run(
     """
     experiment = boundary.instance("experiment", experiment, Experiment, "sg.read_experiment('experiment.toml')")
     folder = run_path(path)
-    if fresh and folder.exists() and any(folder.iterdir()):
-        raise RunError(
-            NOT_FRESH,
-            printable(str(folder)),
-            found="it is not empty, and a fresh run was asked for",
-            remedy="Name another folder, or leave --fresh away to go on with what is there",
-        )
-    opened(disk, folder)
+    if fresh and not is_empty(folder):
+        raise _not_fresh(folder)
+    made(disk, folder)
     with locked(folder):
+        if fresh and not is_empty(folder, but=(LOCK,)):
+            raise _not_fresh(folder)
+        opened(disk, folder)
         _check_same(experiment, folder)
         if not reading.verified_result(folder):
-            try:
-                _Runner(experiment, folder, disk, tuple(sinks), on_progress or (lambda _: None), stop)()
-            except OSError as problem:
-                if isinstance(problem, RunError):
-                    raise
-                raise unusable(folder, problem) from problem
+            _Runner(experiment, folder, Guarded(disk), tuple(sinks), on_progress or (lambda _: None), stop)()
     return reading.read_run(folder)
 
 
@@ -123,8 +119,9 @@ class _Runner:
         stop: Callable[[], int],
     ) -> None:
         self.experiment, self.folder, self.disk = experiment, folder, disk
-        self.sinks, self.on_progress, self.stop = sinks, on_progress, stop
+        self.sinks, self.on_progress, self.stop = Sinks(sinks, self._remark), on_progress, stop
         self.learners = learners_of(experiment)
+        self.golden = golden_bits()
         self.notes: list[str] = []
         self.facts = {
             "config": config_hash(experiment),
@@ -141,27 +138,28 @@ class _Runner:
         run, place = self._resumed(fresh)
         self._introduce(run)
         self.log = MetricsLog(self.disk, self.folder / LOG, place)
-        for sink in self.sinks:
-            sink.open(self.folder, experiment_to_json(self.experiment), run.n)
+        self.sinks.open(self.folder, experiment_to_json(self.experiment), run.n)
         try:
             self._finish(self._loop(run))
         finally:
-            for sink in self.sinks:
-                sink.close()
+            self.sinks.close()
 
     def _resumed(self, skeleton: Run) -> tuple[Run, Place]:
         """The newest state that verifies and whose part of the log is intact; what was skipped is noted."""
         for name in reversed(checkpoints.names(self.folder / CHECKPOINTS)):
             try:
                 found = checkpoints.load(self.folder / CHECKPOINTS / name, skeleton, self.learners.precision)
-                place = Place(**found.facts["log"])
+                place = Place.of(found.facts["log"])
                 if {key: found.facts.get(key) for key in self.facts} != self.facts:
                     raise ValueError("it belongs to another experiment")
+                if found.run.n > self.experiment.num_steps:
+                    raise ValueError("it goes on beyond the end of the run")
                 if not holds(self.folder / LOG, place):
                     raise ValueError("the log of metrics before it is damaged")
-            except (ValueError, KeyError, TypeError) as problem:
-                reason = str(problem) or type(problem).__name__
-                self.notes.append(f"checkpoint {name} was not used: {reason}.")
+                if found.facts.get("random_bits") != self.golden:
+                    raise self._other_bits()
+            except ValueError as problem:
+                self.notes.append(f"checkpoint {name} was not used: {printable(str(problem))}.")
                 self.disk.rename(
                     self.folder / CHECKPOINTS / name, _free_name(self.folder / CHECKPOINTS / f"damaged-{name}")
                 )
@@ -175,20 +173,18 @@ class _Runner:
         """What is run and by what, written before the first step."""
         now = provenance.environment(self.experiment.learner)
         before = reading.provenance_of(self.folder)
+        try:
+            reading.experiment_of(self.folder)
+        except ValueError as problem:
+            if os.path.lexists(self.folder / EXPERIMENT) or before or run.n:
+                self.notes.append(f"experiment.json was written anew: {problem}.")
+            commit_file(self.disk, self.folder / EXPERIMENT, _experiment_bytes(self.experiment))
         if before:
-            golden = (before.get("environment", {}).get("random_bits") or {}).get("golden")
-            if run.n and golden not in (None, now["random_bits"]["golden"]):
-                raise RunError(
-                    OTHER_BITS,
-                    printable(str(self.folder)),
-                    found="this version of JAX draws other random numbers than the one that started the run",
-                    remedy=f"Install jax {before['environment']['versions'].get('jax')}, or start a fresh run",
-                )
-            changes = provenance.changed(before.get("environment", {}), now)
+            changes = provenance.changed(before["environment"], now)
             if run.n and changes:
                 self.notes.append(f"Resumed at step {run.n} under other conditions: {'; '.join(changes)}.")
-        else:
-            commit_file(self.disk, self.folder / EXPERIMENT, _experiment_bytes(self.experiment))
+        elif os.path.lexists(self.folder / PROVENANCE) or run.n:
+            self.notes.append("provenance.json was damaged and is written anew: earlier sessions are not known.")
         described = {
             "schema": provenance.SCHEMA,
             "config": self.facts["config"],
@@ -199,10 +195,27 @@ class _Runner:
         }
         commit_file(self.disk, self.folder / PROVENANCE, sealed(described))
 
+    def _other_bits(self) -> RunError:
+        versions = reading.provenance_of(self.folder).get("environment", {}).get("versions")
+        before = versions.get("jax", "as it was") if isinstance(versions, dict) else "as it was"
+        return RunError(
+            OTHER_BITS,
+            printable(str(self.folder)),
+            found="this version of JAX draws other random numbers than the one that started the run",
+            remedy=f"Install jax {printable(str(before), 40)}, or start a fresh run in another folder",
+        )
+
+    def _remark(self, words: str) -> None:
+        """One more note in the record of the run, of what happened while it went on."""
+        described = {**reading.provenance_of(self.folder), "schema": provenance.SCHEMA}
+        described["notes"] = [*described.get("notes", []), words]
+        commit_file(self.disk, self.folder / PROVENANCE, sealed(described))
+
     def _loop(self, run: Run) -> Run:
         experiment = self.experiment
         saved_at, cost = time.monotonic(), 0.0
-        tick, ticked = time.monotonic(), run.n
+        speed, rate, latest = Rate(time.monotonic()), 0.0, {}
+        show = lambda note: self.on_progress(Progress(run.n, experiment.num_steps, rate, latest, note))
         portions = chunks(
             self.learners,
             run,
@@ -212,21 +225,24 @@ class _Runner:
             clock=time.monotonic,
         )
         try:
+            show("compiling")
             for reached, metrics in portions:
                 self._record(run.n, metrics)
-                run = reached
                 now = time.monotonic()
-                rate = (run.n - ticked) / max(now - tick, 1e-9)
-                self.on_progress(Progress(run.n, experiment.num_steps, rate, _latest(metrics)))
+                rate, latest = speed.after(reached.n - run.n, now), latest | _latest(metrics)
+                run = reached
+                show("training")
                 if (signal := self.stop()) and run.n < experiment.num_steps:
+                    show("saving")
                     self._save(run)
                     raise StoppedError(self.folder, run.n, signal)
                 if self._is_due(run, now - saved_at, cost):
+                    show("saving")
                     self._save(run)
                     saved_at = time.monotonic()
                     cost = saved_at - now
         except NonFiniteStepError as problem:
-            self._record(run.n, problem.metrics)
+            self._record(run.n, dict(problem.metrics))
             self._save(problem.run)
             failures.write(self.disk, self.folder, experiment, problem, self.learners.precision)
             raise
@@ -245,12 +261,12 @@ class _Runner:
             if step % self.experiment.record_every == 0 or is_watched or step == self.experiment.num_steps:
                 row = {name: values[i] for name, values in metrics.items()}
                 self.log.add(step, row)
-                for sink in self.sinks:
-                    sink.write(step, row)
+                self.sinks.write(step, row)
 
     def _save(self, run: Run) -> str:
         place = self.log.committed()
-        facts = {**self.facts, "log": {"size": place.size, "sha256": place.sha256}}
+        log = {"size": place.size, "sha256": place.sha256}
+        facts = {**self.facts, "random_bits": self.golden, "log": log}
         return checkpoints.save(self.disk, self.folder / CHECKPOINTS, run, facts, self.learners.precision)
 
     def _finish(self, run: Run) -> None:
@@ -264,9 +280,18 @@ class _Runner:
             "settings": self.learners.size,
             "checkpoint": {"name": checkpoints.name_of(run.n), "manifest": manifest},
             "log": {"size": place.size, "sha256": place.sha256},
-            "experiment": sha256((self.folder / EXPERIMENT).read_bytes()),
+            "experiment": digest(reading.experiment_of(self.folder)),
         }
         commit_file(self.disk, self.folder / RESULT, sealed(result))
+
+
+def _not_fresh(folder: Path) -> RunError:
+    return RunError(
+        NOT_FRESH,
+        printable(str(folder)),
+        found="it is not empty, and a fresh run was asked for",
+        remedy="Name another folder, or leave --fresh away to go on with what is there",
+    )
 
 
 def learners_of(experiment: Experiment) -> Learners:
@@ -282,10 +307,10 @@ def _experiment_bytes(experiment: Experiment) -> bytes:
 
 def _check_same(experiment: Experiment, folder: Path) -> None:
     """Refuse a folder that holds another experiment, naming what differs."""
-    path = folder / EXPERIMENT
-    if not path.exists():
-        others = [entry.name for entry in folder.iterdir() if entry.name not in (CHECKPOINTS, "run.lock")]
-        strange = [name for name in others if not name.startswith(".tmp-")]
+    if not os.path.lexists(folder / EXPERIMENT):
+        ours = (CHECKPOINTS, FAILURES, LOCK, LOG, PROVENANCE, RESULT)
+        others = [entry.name for entry in folder.iterdir() if entry.name not in ours]
+        strange = [name for name in others if not name.startswith(TEMPORARY)]
         if strange and not (folder / LOG).exists():
             raise RunError(
                 MISMATCH,
@@ -293,13 +318,20 @@ def _check_same(experiment: Experiment, folder: Path) -> None:
                 found=f"it holds no run, and something else ({printable(strange[0], 40)})",
                 remedy="Name an empty or a new folder",
             )
-        return
     try:
         before = reading.experiment_of(folder)
-    except ValueError:
-        return  # damaged: the hash in every checkpoint still tells whose they are, and it is written anew
+    except ValueError as problem:  # the checkpoints still tell whose they are, and it is written anew
+        owners = reading.owners(folder)
+        if owners and config_hash(experiment) not in owners:
+            raise RunError(
+                MISMATCH,
+                printable(str(folder)),
+                found=f"it holds the checkpoints of another experiment ({problem})",
+                remedy="Name another folder, or start with the experiment that is in it",
+            ) from problem
+        return
     now = experiment_to_json(experiment)
-    if differing := _differences(before, now):
+    if differing := differences(before, now):
         raise RunError(
             MISMATCH,
             printable(str(folder)),
@@ -308,14 +340,15 @@ def _check_same(experiment: Experiment, folder: Path) -> None:
         )
 
 
-def _differences(before: Any, now: Any, name: str = "") -> list[str]:
+def differences(before: Any, now: Any, name: str = "") -> list[str]:
+    """What differs between two experiments as plain values, field by field; what decides no number is left out."""
     if isinstance(before, dict) and isinstance(now, dict):
         skip = ("title", "checkpoint_every") if not name else ()
         keys = [key for key in dict.fromkeys([*before, *now]) if key not in skip]
         return [
             words
             for key in keys
-            for words in _differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)
+            for words in differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)
         ]
     if before == now:
         return []

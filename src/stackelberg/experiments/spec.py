@@ -83,9 +83,15 @@ def experiment_from_json(data: Any, folder: Path | None = None) -> Experiment:
     return codec.decode({"kind": "experiment"} | _with_games(fields, folder or Path()), TABLE)
 
 
-def read_experiment(path: PathName) -> Experiment:
-    """The experiment in a `.toml` or `.json` file."""
-    return experiment_from_json(read_data(path), Path(path).parent)
+def read_experiment(path: PathName, changes: Mapping[str, Any] | None = None) -> Experiment:
+    """The experiment in a `.toml` or `.json` file, with dotted fields of the file replaced by `changes`.
+
+    Unlike `with_settings` this leaves to their defaults what the file leaves out: `record_every` follows `num_steps`.
+    """
+    data = read_data(path)
+    for dotted, value in (changes or {}).items() if isinstance(data, dict) else ():
+        _set(data, dotted, value)
+    return experiment_from_json(data, Path(path).parent)
 
 
 def read_data(path: PathName) -> Any:
@@ -140,7 +146,9 @@ def variants(experiment: Experiment) -> tuple[Experiment, ...]:
 
 
 def _set(data: dict[str, Any], dotted: str, value: Any) -> None:
-    *path, last = dotted.split(".")
+    *path, last = ["over", dotted[5:]] if dotted.startswith("over.") else dotted.split(".")
+    if path == ["over"]:
+        data.setdefault("over", {})
     place: Any = data
     for depth, name in enumerate(path):
         inner = place.get(name) if isinstance(place, dict) else None
