@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 import jax
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Key as KeyArray, PRNGKeyArray
 
 
 AnyArray: TypeAlias = jax.Array | np.ndarray
@@ -22,4 +22,5 @@ Ties: TypeAlias = Literal["leader", "adversary", "uniform"]
 
 TIES: tuple[Ties, ...] = ("leader", "adversary", "uniform")
 
-Key: TypeAlias = PRNGKeyArray
+Key: TypeAlias = PRNGKeyArray | KeyArray[jax.Array, "..."]
+"""A key of JAX, or an array of them."""

@@ -10,6 +10,7 @@ can come out of a checkpoint: no objects, no code.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,25 +25,21 @@ from safetensors.numpy import load as load_tensors, save as save_tensors
 
 from .._learner import Run
 from .._precision import precise
-from .._randomness import IMPLEMENTATION
-from .digests import sealed, sha256, unsealed
-from .disk import AbstractDisk, commit_folder, discard
+from .digests import digest, sealed, sha256, unsealed
+from .disk import ARRAYS_LIMIT, LIMIT, AbstractDisk, commit_folder, content, discard
+from .metrics_log import Place
 
 
 ARRAYS, STATE, MANIFEST = "arrays.safetensors", "state.json", "manifest.json"
 STATE_SCHEMA, MANIFEST_SCHEMA = "stackelberg-checkpoint/1", "stackelberg-manifest/1"
 KEPT = 3
 KEY_LEAF = ".key"
+NAME = re.compile(r"[0-9]{12}")
+HEADER = 2**20
+"""Room for the names and shapes of arrays beside their bytes."""
+
 BITS = {"bfloat16": np.uint16}
 """Types that the array format does not load, and as what they are stored."""
-
-
-@dataclass(frozen=True)
-class Damage:
-    """A checkpoint that cannot be used, and why."""
-
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +66,7 @@ def save(disk: AbstractDisk, folder: Path, run: Run, facts: Mapping[str, Any], p
     if not final.exists():
         files = encoded(run, facts, precision)
         commit_folder(disk, final, files)
-    manifest = sha256((final / MANIFEST).read_bytes())
+    manifest = digest(unsealed(content(final / MANIFEST), MANIFEST_SCHEMA))
     for old in names(folder)[:-KEPT]:
         discard(disk, folder / old)
     return manifest
@@ -77,7 +74,7 @@ def save(disk: AbstractDisk, folder: Path, run: Run, facts: Mapping[str, Any], p
 
 def names(folder: Path) -> list[str]:
     """The names of all checkpoints, oldest first."""
-    return sorted(path.name for path in folder.iterdir() if path.name.isdigit()) if folder.is_dir() else []
+    return sorted(path.name for path in folder.iterdir() if NAME.fullmatch(path.name)) if folder.is_dir() else []
 
 
 def encoded(run: Run, facts: Mapping[str, Any], precision: str) -> dict[str, bytes]:
@@ -85,7 +82,7 @@ def encoded(run: Run, facts: Mapping[str, Any], precision: str) -> dict[str, byt
     with precise(precision):
         arrays, leaves = {}, {}
         for name, leaf in named_leaves(run):
-            array, leaves[name] = _stored(leaf)
+            array, leaves[name] = stored(leaf)
             arrays[name] = array
         data = save_tensors(arrays)
         back = load_tensors(data)  # the format is silent about arrays that it cannot store: read before it counts
@@ -107,33 +104,39 @@ def encoded(run: Run, facts: Mapping[str, Any], precision: str) -> dict[str, byt
 
 def load(path: Path, skeleton: Run, precision: str) -> Checkpoint:
     """The run in a checkpoint; `ValueError` says what does not fit, and nothing of it is used."""
-    files, facts, manifest = verified(path)
-    if facts["step"] != int(path.name):
-        raise ValueError(f"it says that it is step {facts['step']}")
+    data, facts, manifest = verified(path, _size(skeleton, precision))
     try:
-        arrays = load_tensors(files[ARRAYS])
-    except (SafetensorError, ValueError, KeyError, TypeError) as problem:
+        arrays = load_tensors(data)
+    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as problem:
         raise ValueError("its arrays cannot be read") from problem
     with precise(precision):
         return Checkpoint(_filled(skeleton, arrays, facts), facts, manifest)
 
 
-def verified(path: Path) -> tuple[dict[str, bytes], dict[str, Any], str]:
-    """The files of a checkpoint as its manifest has them, its facts, and the manifest's fingerprint."""
+def verified(path: Path, limit: int = ARRAYS_LIMIT) -> tuple[bytes, dict[str, Any], str]:
+    """The arrays of a checkpoint as its manifest has them, its facts, and the manifest's fingerprint.
+
+    `ValueError` says what is wrong with it; arrays of more than `limit` bytes are not read.
+    """
     if path.is_symlink() or not path.is_dir():
         raise ValueError("it is no folder")
-    raw = _read(path / MANIFEST)
-    listed = unsealed(raw, MANIFEST_SCHEMA).get("files")
+    manifest = unsealed(content(path / MANIFEST), MANIFEST_SCHEMA)
+    listed = manifest.get("files")
     if not isinstance(listed, dict) or sorted(listed) != sorted((ARRAYS, STATE)):
         raise ValueError("its manifest does not list its files")
     files = {}
-    for name, entry in listed.items():
-        data = _read(path / name)
-        if len(data) != entry.get("size") or sha256(data) != entry.get("sha256"):
+    for name, most in ((ARRAYS, limit), (STATE, LIMIT)):
+        files[name] = content(path / name, most)
+        if listed[name] != {"size": len(files[name]), "sha256": sha256(files[name])}:
             raise ValueError(f"{name} is not what its manifest says")
-        files[name] = data
     facts = unsealed(files[STATE], STATE_SCHEMA)
-    return files, facts, sha256(raw)
+    if type(facts.get("step")) is not int or name_of(facts["step"]) != path.name:
+        raise ValueError(f"it says that it is step {facts.get('step')!s:.20}")
+    leaves = facts.get("leaves")
+    if not isinstance(leaves, dict) or not all(isinstance(kind, dict) for kind in leaves.values()):
+        raise ValueError("it does not say what its arrays are")
+    Place.of(facts.get("log"))
+    return files[ARRAYS], facts, digest(manifest)
 
 
 def named_leaves(run: Run) -> list[tuple[str, Any]]:
@@ -143,9 +146,10 @@ def named_leaves(run: Run) -> list[tuple[str, Any]]:
     return [(KEY_LEAF, run.key), *named]
 
 
-def _stored(leaf: Any) -> tuple[np.ndarray, dict[str, Any]]:
+def stored(leaf: Any) -> tuple[np.ndarray, dict[str, Any]]:
+    """An array as the format can hold it, and what it is."""
     kind: dict[str, Any] = {"shape": list(leaf.shape)}
-    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         kind["key"] = str(jr.key_impl(leaf))
         leaf = jr.key_data(leaf)
     array = np.ascontiguousarray(np.asarray(leaf)).reshape(np.shape(leaf))  # reshape: a 0-d array became 1-d
@@ -160,6 +164,8 @@ def _filled(skeleton: Run, arrays: Mapping[str, np.ndarray], facts: Mapping[str,
         odd = sorted(set(wanted) ^ (set(arrays) & set(leaves)))
         raise ValueError(f"its arrays are not those of this learner ({', '.join(odd[:3])})")
     loaded = {name: _loaded(name, wanted[name], arrays[name], leaves[name]) for name in wanted}
+    if not np.array_equal(jr.key_data(loaded[KEY_LEAF]), jr.key_data(skeleton.key)):
+        raise ValueError("its random key is that of other seeds")
     is_array = lambda leaf: eqx.is_array(leaf) or isinstance(leaf, np.ndarray | jax.ShapeDtypeStruct)
     state = jax.tree_util.tree_map_with_path(
         lambda path, leaf: loaded[jax.tree_util.keystr(path) or "."] if is_array(leaf) else leaf, skeleton.state
@@ -168,22 +174,22 @@ def _filled(skeleton: Run, arrays: Mapping[str, np.ndarray], facts: Mapping[str,
 
 
 def _loaded(name: str, wanted: Any, array: np.ndarray, kind: Mapping[str, Any]) -> Any:
-    if isinstance(kind.get("key"), str):
-        made = jr.wrap_key_data(jax.numpy.asarray(array), impl=IMPLEMENTATION)
-        is_right = kind["key"] == str(jr.key_impl(made)) and kind["dtype"] == str(array.dtype)
-    else:
-        made = array.view(jax.numpy.dtype(kind["dtype"])) if kind["dtype"] in BITS else array
-        is_right = kind["dtype"] == str(made.dtype)
-        made = made if isinstance(wanted, np.ndarray) else jax.numpy.asarray(made)
-    if not is_right or made.dtype != wanted.dtype or made.shape != wanted.shape:
-        raise ValueError(f"{name} is {made.dtype}{list(made.shape)}, not {wanted.dtype}{list(wanted.shape)}")
-    return made
+    expected, right = stored(wanted)
+    if kind != right or array.dtype != expected.dtype or array.shape != expected.shape:
+        found = f"{kind.get('key') or kind.get('dtype')!s:.40}{array.dtype if kind == right else ''}"
+        raise ValueError(f"{name} is {found}{list(array.shape)}, not {wanted.dtype}{list(wanted.shape)}")
+    made = restored(array, kind)
+    return made if isinstance(wanted, np.ndarray) or "key" in kind else jax.numpy.asarray(made)
 
 
-def _read(path: Path) -> bytes:
-    if path.is_symlink() or not path.is_file():
-        raise ValueError(f"{path.name} is missing")
-    try:
-        return path.read_bytes()
-    except OSError as problem:
-        raise ValueError(f"{path.name} cannot be read ({problem.strerror})") from problem
+def restored(array: np.ndarray, kind: Mapping[str, Any]) -> Any:
+    """What `stored` was given."""
+    if "key" in kind:
+        return jr.wrap_key_data(jax.numpy.asarray(array), impl=kind["key"])
+    return array.view(jax.numpy.dtype(kind["dtype"]))
+
+
+def _size(skeleton: Run, precision: str) -> int:
+    """The most bytes that the arrays of this learner take in a file."""
+    with precise(precision):
+        return HEADER + sum(1024 + stored(leaf)[0].nbytes for _, leaf in named_leaves(skeleton))

@@ -8,6 +8,8 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from .._errors import FileError
+from .._json import parse_json
 from .._record import plain
 
 
@@ -29,23 +31,27 @@ def crc(data: bytes) -> str:
 def sealed(fields: Mapping[str, Any]) -> bytes:
     """`fields` as a readable JSON file that carries its own fingerprint, `digest`."""
     content = {name: plain(value) for name, value in fields.items()}
-    content["digest"] = sha256(canonical({name: value for name, value in content.items() if name != "digest"}))
+    content["digest"] = digest(content)
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """The fingerprint of what a sealed file says, however its blanks stand."""
+    return sha256(canonical({name: value for name, value in content.items() if name != "digest"}))
 
 
 def unsealed(data: bytes, schema: str) -> dict[str, Any]:
     """What `sealed` wrote, or a `ValueError` that says what is wrong with it."""
     try:
-        content = json.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as problem:
+        content = parse_json(data.decode("utf-8"), schema)
+    except (ValueError, FileError, RecursionError) as problem:
         raise ValueError("it is not JSON") from problem
     if not isinstance(content, dict) or content.get("schema") != schema:
         raise ValueError(f"it does not say that it is {schema}")
-    rest = {name: value for name, value in content.items() if name != "digest"}
     try:
-        fingerprint = sha256(canonical(rest))
+        fingerprint = digest(content)
     except (ValueError, TypeError, RecursionError) as problem:
         raise ValueError("it holds a value that is never written") from problem
     if content.get("digest") != fingerprint:
         raise ValueError("its fingerprint does not fit its content")
-    return rest
+    return {name: value for name, value in content.items() if name != "digest"}

@@ -6,9 +6,11 @@ the new, whenever the power goes.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,14 +69,17 @@ class Disk(AbstractDisk):
         _pour(handle, data)
 
     def append(self, path: Path, data: bytes) -> None:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
-        _pour(handle, data)
+        _pour(opened_file(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), data)
 
     def truncate(self, path: Path, size: int) -> None:
-        os.truncate(path, size)
+        handle = opened_file(path, os.O_WRONLY)
+        try:
+            os.ftruncate(handle, size)
+        finally:
+            os.close(handle)
 
     def sync(self, path: Path) -> None:
-        handle = os.open(path, os.O_RDONLY)
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         try:
             os.fsync(handle)
         finally:
@@ -94,6 +99,37 @@ class Disk(AbstractDisk):
 
 
 DISK = Disk()
+
+LIMIT = 64 * 2**20
+"""The largest file that is read of those which a run writes once, arrays apart, in bytes."""
+
+ARRAYS_LIMIT, LOG_LIMIT = 2**36, 2**40
+"""The same for arrays, where nothing tells how large they must be, and for the log."""
+
+
+def content(path: Path, limit: int = LIMIT) -> bytes:
+    """All bytes of a regular file that is no link and has at most `limit`; a `ValueError` says why there are none."""
+    try:
+        handle = opened_file(path, os.O_RDONLY)
+        with os.fdopen(handle, "rb") as file:
+            size = os.fstat(handle).st_size
+            data = file.read(size + 1) if size <= limit else None
+    except FileNotFoundError as problem:
+        raise ValueError(f"{path.name} is missing") from problem
+    except (OSError, ValueError, MemoryError) as problem:
+        reason = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
+        raise ValueError(f"{path.name} cannot be read ({reason.lower()})") from problem
+    if data is None:
+        raise ValueError(f"{path.name} has more than {limit:,} bytes")
+    return data
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file, and no link to one, stands there."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def commit_folder(disk: AbstractDisk, final_name: Path, files: Mapping[str, bytes]) -> None:
@@ -145,6 +181,18 @@ def sweep_away(disk: AbstractDisk, folder: Path) -> None:
 
 def _temporary(path: Path) -> Path:
     return path.with_name(f"{TEMPORARY}{path.name[:80]}-{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def opened_file(path: Path, flags: int) -> int:
+    """A handle of a regular file: a link is not followed to what it names, and a pipe is not waited for."""
+    special = (getattr(os, name, 0) for name in ("O_BINARY", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"))
+    for flag in special:
+        flags |= flag
+    handle = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return handle
 
 
 def _pour(handle: int, data: bytes) -> None:

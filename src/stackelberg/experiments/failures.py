@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import jax
-import numpy as np
-from safetensors.numpy import save as save_tensors
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors, save as save_tensors
 
 from .._learner import NonFiniteStepError
 from .._precision import precise
-from .checkpoints import name_of
-from .digests import sealed
-from .disk import AbstractDisk, commit_folder
+from .checkpoints import name_of, restored, stored
+from .digests import sealed, sha256, unsealed
+from .disk import ARRAYS_LIMIT, AbstractDisk, commit_folder, content, discard
 from .experiment import Experiment
 from .folder import FAILURES
 from .spec import settings
@@ -20,43 +21,76 @@ from .spec import settings
 
 SCHEMA = "stackelberg-failure/1"
 
-REPLAY = """import stackelberg as sg
+BATCH, STORY, REPLAYED = "batch.safetensors", "failure.json", "replay.py"
 
-failure = sg.read_failure({folder!r})
-failure.batch                        # the data of the failing step, by name
-learner, run = failure.learner, failure.run      # the state after step {step}, which is finite
-sg.advance(learner, run, 1)          # raises the same error again
+REPLAY = """from pathlib import Path
+
+import stackelberg as sg
+
+
+failure = sg.read_failure(Path(__file__).parent)
+failure.batch                                    # the data of the failing step, by name
+learner, run = failure.learner, failure.run      # every setting and seed after the step before, which is finite
+sg.advance(learner, run, 1, **failure.arguments)      # raises the same error again
 """
 
 
 def write(
     disk: AbstractDisk, folder: Path, experiment: Experiment, problem: NonFiniteStepError, precision: str
 ) -> Path:
-    """A folder `failures/step-N` with the batch and the story; one that exists already tells the same one."""
+    """A folder `failures/step-N` with the batch and the story; an intact one that exists already tells the same one."""
     place = folder / FAILURES / f"step-{name_of(problem.run.n + 1)}"
     if place.exists():
-        return place
+        if not problems(place):
+            return place
+        discard(disk, place)
     if not place.parent.is_dir():
         disk.make_folder(place.parent)
+        disk.sync(folder)
     with precise(precision):
         leaves = jax.tree_util.tree_leaves_with_path(problem.batch)
-        batch = {jax.tree_util.keystr(path) or ".": _array(leaf) for path, leaf in leaves}
+        batch = {jax.tree_util.keystr(path).removeprefix(".") or "batch": stored(leaf) for path, leaf in leaves}
+    data = save_tensors({name: array for name, (array, _) in batch.items()})
     story = {
         "schema": SCHEMA,
         "step": problem.run.n + 1,
         "setting": settings(experiment)[problem.setting],
+        "setting_number": problem.setting,
         "seed": experiment.seeds[problem.seed],
         "not_finite": list(problem.names),
         "last_good_checkpoint": name_of(problem.run.n),
         "message": str(problem),
+        "batch": {"sha256": sha256(data), "leaves": {name: kind for name, (_, kind) in batch.items()}},
     }
-    replay = REPLAY.format(folder=str(place), step=problem.run.n)
-    files = {"batch.safetensors": save_tensors(batch), "failure.json": sealed(story), "replay.py": replay.encode()}
+    files = {BATCH: data, STORY: sealed(story), REPLAYED: REPLAY.encode()}
     commit_folder(disk, place, files)
     return place
 
 
-def _array(leaf: object) -> np.ndarray:
-    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        leaf = jax.random.key_data(leaf)
-    return np.ascontiguousarray(np.asarray(leaf)).reshape(np.shape(leaf))
+def read(place: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The story of a failure and its batch by name, or a `ValueError`."""
+    if place.is_symlink() or not place.is_dir():
+        raise ValueError("it is no folder")
+    story = unsealed(content(place / STORY), SCHEMA)
+    data, described = content(place / BATCH, ARRAYS_LIMIT), story.get("batch")
+    leaves = described.get("leaves") if isinstance(described, dict) else None
+    if not isinstance(described, dict) or not isinstance(leaves, dict) or described.get("sha256") != sha256(data):
+        raise ValueError(f"{BATCH} is not what its story says")
+    if type(story.get("step")) is not int or f"step-{name_of(story['step'])}" != place.name:
+        raise ValueError("it tells of another step")
+    try:
+        arrays = load_tensors(data)
+        if sorted(arrays) != sorted(leaves):
+            raise ValueError(f"{BATCH} is not what its story says")
+        return story, {name: restored(arrays[name], kind) for name, kind in leaves.items()}
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as problem:
+        raise ValueError(f"{BATCH} cannot be read") from problem
+
+
+def problems(place: Path) -> list[str]:
+    """What is wrong with what is kept of a failure."""
+    try:
+        read(place)
+        return [] if content(place / REPLAYED) == REPLAY.encode() else [f"{REPLAYED} is not what was written"]
+    except ValueError as problem:
+        return [str(problem)]

@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .._disk import printable
 from .._errors import RunError
+from .disk import opened_file
+from .folder import unusable
 
 
 LOCKED, NO_LOCKS = "E-RUN-002", "E-RUN-003"
@@ -25,11 +28,17 @@ def locked(folder: Path) -> Iterator[None]:
 
     The system itself gives the lock back when its owner ends, however that happens, so that no lock is ever stale.
     """
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+    try:
+        handle = opened_file(folder / LOCK, os.O_RDWR | os.O_CREAT)
+    except OSError as problem:
+        raise unusable(folder / LOCK, problem) from problem
     try:
         _take(handle, folder)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps(owner()).encode() + b"\n", 0)
+        try:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, json.dumps(owner()).encode() + b"\n", 0)
+        except OSError as problem:
+            raise unusable(folder / LOCK, problem) from problem
         yield
     finally:
         os.close(handle)
@@ -67,14 +76,14 @@ def _take(handle: int, folder: Path) -> None:
     except (BlockingIOError, PermissionError) as problem:
         raise RunError(
             LOCKED,
-            str(folder),
+            printable(str(folder)),
             found=f"another process works in it: {_described(handle)}",
             remedy="Wait for it, stop it, or name another folder",
         ) from problem
     except OSError as problem:
         raise RunError(
             NO_LOCKS,
-            str(folder),
+            printable(str(folder)),
             found=f"its file system gives no locks ({problem.strerror})",
             remedy="Use a folder on a local disk, or a network file system with locks",
         ) from problem
@@ -83,6 +92,6 @@ def _take(handle: int, folder: Path) -> None:
 def _described(handle: int) -> str:
     try:
         held = json.loads(os.pread(handle, 4096, 0))
-        return f"process {int(held['pid'])} on {held['host']!s:.80}, since {held['since']!s:.40}"
+        return printable(f"process {int(held['pid'])} on {held['host']!s:.80}, since {held['since']!s:.40}")
     except (ValueError, KeyError, TypeError, OSError):
         return "it has not written its name yet"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from .digests import crc
-from .disk import AbstractDisk
+from .disk import LOG_LIMIT, AbstractDisk, content, is_file
+from .folder import LOG
 
 
-LOG = "metrics.jsonl"
+__all__ = ["LOG", "MetricsLog", "Place", "curves", "holds", "line", "parse", "read_lines"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,14 @@ class Place:
     size: int = 0
     sha256: str = hashlib.sha256().hexdigest()
 
+    @classmethod
+    def of(cls, entry: Any) -> Place:
+        """What a file says of a place, or a `ValueError`."""
+        is_place = isinstance(entry, dict) and sorted(entry) == ["sha256", "size"]
+        if not is_place or type(entry["size"]) is not int or not 0 <= entry["size"] <= LOG_LIMIT:
+            raise ValueError("it does not say where the log of metrics stood")
+        return cls(entry["size"], str(entry["sha256"]))
+
 
 class MetricsLog:
     """A log that is being written. Lines wait in memory until `flush`, so that a step costs no system call."""
@@ -38,10 +48,14 @@ class MetricsLog:
     def __init__(self, disk: AbstractDisk, path: Path, place: Place) -> None:
         """Go on at `place`, which was checked; whatever stands after it is cut off."""
         self._disk, self._path = disk, path
-        self._digest = hashlib.sha256(path.read_bytes()[: place.size] if place.size else b"")
+        self._digest = _digest(path, place.size)
         self._size = place.size
         self._waiting = bytearray()
-        if path.exists() and path.stat().st_size > place.size:
+        if not is_file(path):
+            disk.append(path, b"")
+            disk.sync(path)
+            disk.sync(path.parent)  # without it a power cut could leave checkpoints that speak of a log that is lost
+        elif path.stat().st_size > place.size:
             disk.truncate(path, place.size)
             disk.sync(path)
 
@@ -75,30 +89,51 @@ def line(step: int, metrics: Mapping[str, np.ndarray]) -> bytes:
 
 def holds(path: Path, place: Place) -> bool:
     """Whether the log starts with exactly what belongs to `place`."""
-    if place.size == 0:
-        return True
     try:
-        with path.open("rb") as file:
-            data = file.read(place.size)
-    except OSError:
+        return _digest(path, place.size).hexdigest() == place.sha256
+    except (OSError, ValueError):
         return False
-    return len(data) == place.size and hashlib.sha256(data).hexdigest() == place.sha256
 
 
-def read_lines(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """The intact lines of a log up to the first damaged one, and a note about what was left out."""
-    if not path.is_file():
-        return [], []
-    pieces = path.read_bytes().split(b"\n")
+def _digest(path: Path, size: int) -> Any:
+    """The SHA-256 of the first `size` bytes of a log, read piece by piece; `ValueError` when it has not so many."""
+    digest, left = hashlib.sha256(), size
+    if not left:
+        return digest
+    if not is_file(path):
+        raise ValueError(f"{path.name} is no file")
+    with path.open("rb") as file:
+        while left:
+            piece = file.read(min(left, 2**20))
+            if not piece:
+                raise ValueError(f"{path.name} is shorter than it was")
+            digest.update(piece)
+            left -= len(piece)
+    return digest
+
+
+def read_lines(path: Path, shape: tuple[int, int] | None = None) -> tuple[list[dict[str, Any]], list[str]]:
+    """The intact lines of a log up to the first damaged one, and a note about what was left out.
+
+    Steps rise from line to line; every metric is a table of numbers, of `shape` (settings, seeds) where that is said.
+    """
+    try:
+        pieces = content(path, LOG_LIMIT).split(b"\n") if os.path.lexists(path) else [b""]
+    except ValueError as problem:
+        return [], [f"{problem}."]
     lines: list[dict[str, Any]] = []
+    last = 0
     for number, piece in enumerate(pieces, 1):
         if not piece and number == len(pieces):
             return lines, []
         parsed = parse(piece)
-        if parsed is None:
+        if parsed is None or not _fits(parsed, shape):
             is_torn = number == len(pieces)
             what = "its last line is torn" if is_torn else f"line {number} is damaged, and what follows is not used"
             return lines, [f"{path.name}: {what}."]
+        if parsed["step"] <= last:
+            return lines, [f"{path.name}: line {number} repeats step {parsed['step']}, and what follows is not used."]
+        last = parsed["step"]
         lines.append(parsed)
     return lines, [f"{path.name}: its last line has no end."]
 
@@ -112,8 +147,21 @@ def parse(piece: bytes) -> dict[str, Any] | None:
         found = json.loads(body + b"}")
     except (ValueError, RecursionError):
         return None
-    is_whole = isinstance(found, dict) and isinstance(found.get("step"), int) and isinstance(found.get("metrics"), dict)
-    return found if is_whole else None
+    is_whole = isinstance(found, dict) and type(found.get("step")) is int and isinstance(found.get("metrics"), dict)
+    return found if is_whole and abs(found["step"]) < 2**62 else None
+
+
+def _fits(parsed: Mapping[str, Any], shape: tuple[int, int] | None) -> bool:
+    for values in parsed["metrics"].values():
+        try:
+            array = np.asarray(values)
+        except ValueError:  # rows of different lengths
+            return False
+        if array.ndim != 2 or array.dtype.kind not in "if" or shape not in (None, array.shape):
+            return False
+        if not np.isfinite(array).all():
+            return False
+    return True
 
 
 def curves(lines: Sequence[Mapping[str, Any]], settings: int, seeds: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from .._disk import PathName, printable
-from .._errors import InputError, RunError
+from .._errors import RunError, StackelbergError
 from .._runs import Metric, RunRecord
-from . import checkpoints
-from .digests import sha256, unsealed
+from . import checkpoints, failures
+from .digests import digest, unsealed
+from .disk import content
 from .folder import CHECKPOINTS, EXPERIMENT, FAILURES, PROVENANCE, RESULT, existing
 from .metrics_log import LOG, Place, curves, holds, read_lines
-from .spec import SCHEMA as EXPERIMENT_SCHEMA, experiment_from_json
+from .spec import SCHEMA as EXPERIMENT_SCHEMA, experiment_from_json, settings
 
 
 DAMAGED = "E-RUN-012"
@@ -42,70 +43,94 @@ class Verification:
 
 def experiment_of(folder: Path) -> dict[str, Any]:
     """The experiment of a run as plain values, or a `ValueError`."""
-    return unsealed((folder / EXPERIMENT).read_bytes(), EXPERIMENT_SCHEMA)
+    return unsealed(content(folder / EXPERIMENT), EXPERIMENT_SCHEMA)
 
 
 def provenance_of(folder: Path) -> dict[str, Any]:
     """What is known of where a run comes from; nothing when it was never written, or is damaged."""
     try:
-        return unsealed((folder / PROVENANCE).read_bytes(), PROVENANCE_SCHEMA)
-    except (OSError, ValueError):
+        found = unsealed(content(folder / PROVENANCE), PROVENANCE_SCHEMA)
+    except ValueError:
         return {}
+    kinds = {"environment": dict, "sessions": list, "notes": list}
+    is_whole = all(isinstance(found.get(name), kind) for name, kind in kinds.items())
+    is_whole = is_whole and all(isinstance(note, str) for note in found["notes"])
+    return found if is_whole and isinstance(found.get("certificate"), dict | None) else {}
 
 
 def verified_result(folder: Path) -> dict[str, Any] | None:
     """What `result.json` says, when it, the log and the final checkpoint are all as they were written."""
-    return None if result_problems(folder) else unsealed((folder / RESULT).read_bytes(), RESULT_SCHEMA)
+    return None if result_problems(folder) else unsealed(content(folder / RESULT), RESULT_SCHEMA)
 
 
 def result_problems(folder: Path) -> list[str]:
     """What speaks against the result of a run; a run without one is not complete."""
-    try:
-        result = unsealed((folder / RESULT).read_bytes(), RESULT_SCHEMA)
-    except FileNotFoundError:
+    if not os.path.lexists(folder / RESULT):
         return ["result.json is not there: the run is not complete."]
-    except (OSError, ValueError) as problem:
+    try:
+        result = unsealed(content(folder / RESULT), RESULT_SCHEMA)
+    except ValueError as problem:
         return [f"result.json is damaged: {problem}."]
     problems = []
     try:
-        if sha256((folder / EXPERIMENT).read_bytes()) != result["experiment"]:
+        if digest(experiment_of(folder)) != result.get("experiment"):
             problems.append("experiment.json is not the one that the result belongs to.")
-    except OSError:
-        problems.append("experiment.json is missing.")
-    if not holds(folder / LOG, Place(**result["log"])) or (folder / LOG).stat().st_size != result["log"]["size"]:
-        problems.append("metrics.jsonl is not the one that the result belongs to.")
+    except ValueError as problem:
+        problems.append(f"experiment.json is damaged: {problem}.")
     try:
-        _, facts, manifest = checkpoints.verified(folder / CHECKPOINTS / result["checkpoint"]["name"])
-        if manifest != result["checkpoint"]["manifest"] or facts["config"] != result["config"]:
+        place = Place.of(result.get("log"))
+        if not holds(folder / LOG, place) or (folder / LOG).stat().st_size != place.size:
+            problems.append("metrics.jsonl is not the one that the result belongs to.")
+    except (ValueError, OSError):
+        problems.append("result.json does not say how long metrics.jsonl is.")
+    try:
+        named, steps = result.get("checkpoint"), result.get("num_steps")
+        name = checkpoints.name_of(steps) if type(steps) is int else ""
+        _, facts, manifest = checkpoints.verified(folder / CHECKPOINTS / name)
+        if named != {"name": name, "manifest": manifest} or facts.get("config") != result.get("config"):
             problems.append("the final checkpoint is not the one that the result belongs to.")
-    except (ValueError, KeyError, TypeError) as problem:
+    except ValueError as problem:
         problems.append(f"the final checkpoint is damaged: {problem}.")
     return problems
+
+
+def owners(folder: Path) -> set[str]:
+    """The fingerprints of the experiments that the intact checkpoints in a folder belong to."""
+    found = set()
+    for name in checkpoints.names(folder / CHECKPOINTS):
+        try:
+            found.add(str(checkpoints.verified(folder / CHECKPOINTS / name)[1].get("config")))
+        except ValueError:
+            continue
+    return found
 
 
 def verify(path: PathName) -> Verification:
     """Check every file of a run against the fingerprints that were written with it."""
     folder = existing(path)
-    problems = []
+    problems, shape = [], None
     try:
-        experiment_from_json(experiment_of(folder))
-    except (ValueError, InputError) as problem:
+        experiment = experiment_from_json(experiment_of(folder))
+        shape = (len(settings(experiment)), len(experiment.seeds))
+    except (ValueError, StackelbergError) as problem:
         problems.append(f"experiment.json is damaged: {problem}.")
-    if (folder / PROVENANCE).exists() and not provenance_of(folder):
-        problems.append("provenance.json is damaged.")
+    if not provenance_of(folder):
+        problems.append("provenance.json is missing or damaged.")
     step = 0
     for name in checkpoints.names(folder / CHECKPOINTS):
         try:
             _, facts, _ = checkpoints.verified(folder / CHECKPOINTS / name)
-            if not holds(folder / LOG, Place(**facts["log"])):
+            if not holds(folder / LOG, Place.of(facts["log"])):
                 raise ValueError("the log of metrics before it is damaged")
             step = max(step, int(name))
-        except (ValueError, KeyError, TypeError) as problem:
+        except ValueError as problem:
             problems.append(f"checkpoint {name} is damaged: {problem}.")
-    _, notes = read_lines(folder / LOG)
+    _, notes = read_lines(folder / LOG, shape)
     problems += notes
-    if (folder / RESULT).exists():
+    if os.path.lexists(folder / RESULT):
         problems += result_problems(folder)
+    for place in sorted((folder / FAILURES).glob("step-*")):
+        problems += [f"failures/{place.name} is damaged: {words}." for words in failures.problems(place)]
     return Verification(str(path), status_of(folder), step, tuple(problems))
 
 
@@ -130,10 +155,12 @@ def read_run(path: PathName) -> RunRecord:
         ) from problem
     experiment = experiment_from_json(data)
     origin = provenance_of(folder)
-    lines, notes = read_lines(folder / LOG)
-    chosen = tuple(
-        dict(zip(experiment.over, values, strict=True)) for values in itertools.product(*experiment.over.values())
-    )
+    chosen = settings(experiment)
+    lines, notes = read_lines(folder / LOG, (len(chosen), len(experiment.seeds)))
+    if not origin:
+        notes.append("provenance.json is missing or damaged: where the numbers come from is not known.")
+    if os.path.lexists(folder / RESULT):
+        notes += result_problems(folder)
     steps, metrics = curves(lines, len(chosen), len(experiment.seeds))
     status = status_of(folder)
     return RunRecord(
