@@ -31,7 +31,11 @@ def cell(value: Any) -> Any:
     """
     if not isinstance(value, str):
         return value
-    kept = "".join(" " if mark in "\t\n\r" else mark for mark in value if mark in "\t\n\r" or not is_unseen(mark))
+    kept = (
+        value
+        if value.isprintable()
+        else "".join(" " if mark in "\t\n\r" else mark for mark in value if mark in "\t\n\r" or not is_unseen(mark))
+    )
     runs = value.startswith(FORMULA_STARTS) or kept.lstrip().startswith(FORMULA_STARTS)
     return f"'{kept}" if runs else kept
 
@@ -49,7 +53,7 @@ def visible(value: Any, limit: int | None = None) -> str:
     text = value if isinstance(value, str) else str(value)
     if limit is not None and len(text) > limit:
         text = text[: limit - 1] + "…"
-    return "".join(_shown(mark) for mark in text)
+    return text if text.isprintable() else "".join(_shown(mark) for mark in text)
 
 
 def _shown(mark: str) -> str:

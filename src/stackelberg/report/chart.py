@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from .._record import Record
+from .._record import Estimate, Record
 from .._runs import RunRecord
 from . import series, statistics
 from .cells import visible
@@ -129,9 +129,8 @@ def chart(run: RunRecord, metric: str, name: str) -> Chart:
     )
 
 
-def bars(run: RunRecord, metric: str) -> list[Bar]:
+def bars(found: Sequence[Estimate]) -> list[Bar]:
     """The intervals of the final values of each setting, on one scale."""
-    found = [statistics.interquartile_mean(row) for row in run.final(metric)]
     ends = np.array([[entry.low, entry.value, entry.high] for entry in found], dtype=np.float64)
     seen = ends[np.isfinite(ends)]
     low, high = (float(seen.min()), float(seen.max())) if len(seen) else (0.0, 1.0)

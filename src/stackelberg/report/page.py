@@ -76,12 +76,14 @@ def report_page(
     """
     record = boundary.instance("record", record, RunRecord, "what a finished run returns")
     labels = [visible(label or "the only one", 60) for label in setting_labels(record.settings)]
+    finals = {metric: record.final(metric) for metric in record.metrics}
+    middles = {metric: [statistics.interquartile_mean(row) for row in values] for metric, values in finals.items()}
     tables = [
         {
             "title": _titled(record.meaning(metric)),
             "seat": record.meaning(metric).seat,
             "table": summary(record, [metric]),
-            "bars": bars(record, metric)[:MOST_ROWS],
+            "bars": bars(middles[metric])[:MOST_ROWS],
         }
         for metric in record.metrics
     ]
@@ -94,7 +96,7 @@ def report_page(
         name=visible(record.name, 200),
         status=_status(record),
         is_complete=record.is_complete(),
-        facts=_facts(record, labels),
+        facts=_facts(record, labels, middles),
         charts=[chart(record, metric, f"chart-{place}") for place, metric in enumerate(record.metrics, 1)],
         tables=tables,
         num_settings=len(record.settings),
@@ -166,7 +168,9 @@ def _status(record: RunRecord) -> str:
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 
 
-def _facts(record: RunRecord, labels: Sequence[str]) -> list[tuple[str, str, str]]:
+def _facts(
+    record: RunRecord, labels: Sequence[str], found_middles: Mapping[str, Sequence[Estimate]]
+) -> list[tuple[str, str, str]]:
     """What to see first: a name, a number, and what it is."""
     done, planned = int((record.status == "complete").sum()), record.status.size
     last = int(record.steps[-1]) if len(record.steps) else 0
@@ -175,8 +179,7 @@ def _facts(record: RunRecord, labels: Sequence[str]) -> list[tuple[str, str, str
         ("steps", f"{last:,} of {record.num_steps:,}", "the last that was recorded"),
     ]
     for metric in list(record.metrics)[:4]:
-        meaning, finals = record.meaning(metric), record.final(metric)
-        middles = [statistics.interquartile_mean(row) for row in finals]
+        meaning, middles = record.meaning(metric), found_middles[metric]
         known = [place for place, middle in enumerate(middles) if middle.value == middle.value]
         if not known:
             continue

@@ -144,7 +144,7 @@ def _finals(run: RunRecord, metrics: Sequence[str]) -> dict[str, np.ndarray]:
         for place, values in enumerate(run.final(metric)):
             best = statistics.interquartile_mean(values)
             count = int(np.isfinite(values).sum())
-            average = float(statistics.mean(values))
+            average = float(np.mean(values[np.isfinite(values)])) if count else np.nan
             rows.append((metric, place + 1, count, average, best.value, best.low, best.high, values))
     names = ("metric", "setting", "seeds", "mean", "value", "low", "high", "each")
     return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}

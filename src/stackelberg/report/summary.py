@@ -39,7 +39,7 @@ def summary(record: RunRecord, metrics: Sequence[str] | None = None) -> Table:
         meaning = record.meaning(metric)
         name = visible(meaning.label, 40) + (f" ({visible(meaning.unit, 20)})" if meaning.unit else "")
         finals = record.final(metric)
-        averages = [number(float(statistics.mean(row))) for row in finals]
+        averages = [number(float(np.mean(row[np.isfinite(row)]))) if np.isfinite(row).any() else "–" for row in finals]
         middles = [statistics.interquartile_mean(row) for row in finals]
         before = f"{name}: " if len(chosen) > 1 else ""
         columns.append((f"{before}IQM", [number(middle.value) for middle in middles], True))

@@ -1,0 +1,44 @@
+"""One browser for the tests that need one; pages written once."""
+
+import pytest
+
+import stackelberg as sg
+
+from .browser import Browser
+from .samples import run
+
+
+CITATION = "@software{stackelberg,\n  title = {stackelberg},\n  year = {2026}\n}"
+CLAIMS = (
+    sg.Claim("The learner comes within 1% of the best value.", "Theorem 3", 3.106, sg.Estimate(3.1, 3.09, 3.11), True),
+    sg.Claim("The follower's regret falls as 1/t.", "Table 2", "slope -1", sg.Estimate(-0.7, -0.8, -0.6), False),
+    sg.Claim("It scales.", "Section 5", "yes"),
+)
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory):
+    """Pages by name, as files: a sweep, a run of one seed, a sweep with missing seeds, one of forty settings."""
+    folder = tmp_path_factory.mktemp("pages")
+    picture = folder / "picture"
+    sg.plot(run(), picture, "comparison")
+    pictures = {"Final values": (folder / "picture.svg").read_bytes(), "Again": (folder / "picture.png").read_bytes()}
+    records = {
+        "sweep": run(),
+        "single": run(1, 1),
+        "missing": run(missing=True),
+        "forty": run(40, 3, metrics=("suboptimality",)),
+        "four": run(2, 5, metrics=("leader_value", "suboptimality", "follower_regret", "seconds")),
+    }
+    return {
+        name: sg.write_report(
+            record, folder / name, claims=CLAIMS, citation=CITATION, pictures=pictures if name == "sweep" else None
+        )
+        for name, record in records.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    with Browser(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
