@@ -12,6 +12,7 @@ import stackelberg as sg
 from stackelberg.report import series
 
 from . import browser as headless
+from .conftest import claim
 from .payloads import PAYLOADS
 from .samples import run
 from .test_injection import spoilt
@@ -174,7 +175,7 @@ def test_print_shows_tables_whole_on_white(pages, browser):
 def test_no_payload_runs_in_a_browser(browser, tmp_path):
     """Every payload, each in all places of one page: no script of theirs runs, nothing is asked for or refused."""
     for place, text in enumerate(PAYLOADS[::6]):
-        path = sg.write_report(spoilt(text), tmp_path / f"page-{place}.html", claims=[sg.Claim(text, text, text)])
+        path = sg.write_report(spoilt(text), tmp_path / f"page-{place}.html", claims=[claim(text, text, text)])
         browser.open(path, width=390)
         assert browser.complaints() == [], text
         assert browser.requests() == []

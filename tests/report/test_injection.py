@@ -17,6 +17,7 @@ from stackelberg.report import page, style
 from stackelberg.report.cells import FORMULA_STARTS, cell, is_unseen, visible
 from stackelberg.report.figures import table
 
+from .conftest import claim
 from .payloads import PAYLOADS
 from .samples import run
 
@@ -76,8 +77,8 @@ def spoilt(text):
 
 @cache
 def page_of(text):
-    claim = sg.Claim(text, text, text, text, None)
-    return sg.report_page(spoilt(text), claims=[claim], citation=text or "-", pictures={text: b"\x89PNG\r\n\x1a\n"})
+    said = claim(text, text, text, text, unit=text, relation=text)
+    return sg.report_page(spoilt(text), claims=[said], citation=text or "-", pictures={text: b"\x89PNG\r\n\x1a\n"})
 
 
 HARMLESS = Skeleton(page_of("harmless")).tags
@@ -95,7 +96,7 @@ def test_no_text_changes_the_tags_of_the_page_and_its_data_read_back(text):
     assert (data["name"], data["title"], data["notes"]) == (text, text, [text, text])
     assert data["settings"][0] == {f"learner.{text}": f"{text}0", "rate": 0.1}
     assert data["experiment"] == {"kind": text, text: {"a": [text, 1], text: [{text: text}]}}
-    assert data["claims"][0]["claim"] == text
+    assert data["claims"][0]["statement"] == text
     (chart,) = (json.loads(block) for name, block in found.data.items() if name != "record")
     assert chart["metric"] == text
     assert not [block for block in found.data.values() if re.search("[<>&]", block)]

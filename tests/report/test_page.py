@@ -54,7 +54,8 @@ def test_the_page_is_complete_in_itself_and_well_formed():
 @pytest.mark.parametrize(
     "words",
     ["17 complete, 2 incomplete, 5 missing", "Gradient ascent on the commitment game", "learning_rate", "Theorem 3",
-     "branch and bound", "not measured", "@software{stackelberg", "The first ten steps are warm-up.", "inverse_temperature", "0.1.0",
+     "branch and bound", "not measured", "@software{stackelberg", "The first ten steps are warm-up.", "0.1.0",
+     "inverse_temperature",
      "count with the last value that they recorded", "3.100 [3.090, 3.110]"],
 )  # fmt: skip
 def test_the_page_shows(words):
@@ -156,5 +157,23 @@ def test_a_page_is_written_whole_with_its_ending(tmp_path):
     path = sg.write_report(run(1, 2, 5), tmp_path / "below.v2")
     assert path.name == "below.v2.html"
     assert path.read_text() == sg.report_page(run(1, 2, 5))
-    with pytest.raises(sg.FileError, match="nowhere"):
-        sg.write_report(run(1, 1, 2), tmp_path / "nowhere" / "page.html")
+    assert sg.write_report(run(1, 1, 2), tmp_path / "new" / "page.html").exists()
+    with pytest.raises(sg.FileError, match="below"):
+        sg.write_report(run(1, 1, 2), path / "page.html")
+
+
+def test_claims_come_as_mappings_or_as_objects_that_give_them():
+    class Verdict:
+        def to_json(self):
+            return dict(CLAIMS[0])
+
+    page = sg.report_page(run(1, 1), claims=[Verdict(), *CLAIMS[1:]])
+    assert page == sg.report_page(run(1, 1), claims=CLAIMS)
+    for words in ("at least 3.1 (tolerance 0.01)", "3.100 [3.090, 3.110]", ">yes<", ">no<", ">not measured<"):
+        assert words in page
+
+
+@pytest.mark.parametrize("claim", [{"statement": "x"}, "x", dict(CLAIMS[0], holds="maybe")])
+def test_a_claim_that_lacks_something_is_refused(claim):
+    with pytest.raises(sg.InputError, match=r"claims\[0\].*holds"):
+        sg.report_page(run(1, 1), claims=[claim])

@@ -10,12 +10,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .. import _boundary as boundary
-from .._disk import UNWRITABLE, write_whole
-from .._errors import FileError, InputError
+from .._disk import write_whole
+from .._errors import InputError
 from .._record import Record
 from .._runs import RunRecord
 from . import curves, landscapes, maps, style, training
 from .cells import csv_text
+from .folders import make_folder
 from .series import SERIES
 
 
@@ -103,15 +104,7 @@ def table(record: Record) -> str:
 
 def _write(figure: Figure, record: Record, path: Path) -> None:
     base = path.with_suffix("") if path.suffix in {".png", ".svg", ".csv"} else path
-    try:
-        base.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise FileError(
-            UNWRITABLE,
-            str(base),
-            found=f"the picture cannot be written ({problem.strerror or problem})",
-            remedy="Choose a folder that exists or can be made, with room and permission to write.",
-        ) from problem
+    make_folder(base.parent, "picture")
     for suffix, metadata in (("png", {}), ("svg", {"Date": None})):
         drawn = io.BytesIO()
         figure.savefig(drawn, format=suffix, metadata=metadata)

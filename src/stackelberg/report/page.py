@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,10 @@ from .._runs import Metric, RunRecord
 from . import statistics
 from .cells import visible
 from .chart import bars, chart
+from .claims import as_data, claim_rows
+from .folders import make_folder
 from .series import setting_labels
-from .summary import interval, number, seeds_done, summary, together
+from .summary import interval, number, seeds_done, summary
 from .tree import nodes
 
 
@@ -33,48 +34,24 @@ MOST_ROWS = 500
 IMAGES = {b"\x89PNG\r\n\x1a\n": "image/png", b"<?xml": "image/svg+xml", b"<svg": "image/svg+xml"}
 
 
-@dataclass(frozen=True)
-class Claim:
-    """What a paper or a theorem says, and what was measured.
-
-    - `claim`: one sentence.  `source`: where it stands.  `expected`: in words or as a number.
-    - `measured`: a number with its interval where there is one; `None` before it was measured.
-    - `holds`: whether the measurement agrees; `None` before it was measured.
-    """
-
-    claim: str
-    source: str
-    expected: str | float
-    measured: Estimate | float | str | None = None
-    holds: bool | None = None
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of the table of claims, in words."""
-
-    claim: str
-    source: str
-    expected: str
-    measured: str
-    holds: str
-
-
 def report_page(
     record: RunRecord,
     *,
-    claims: Sequence[Claim] | None = None,
+    claims: Sequence[Any] = (),
     citation: str = "",
     pictures: Mapping[str, bytes] | None = None,
 ) -> str:
     """A run or a sweep as one HTML page: key numbers, curves, tables, certificate, configuration, provenance.
 
-    - `claims`: what was to be shown, with what was measured.  `citation`: BibTeX.
+    - `claims`: mappings, or objects whose `to_json()` gives them, with `statement`, `source`, `expected`, `measured` (a
+      number, with `low` and `high` where it has an interval) and `holds`; `None` for what was not measured.
+    - `citation`: BibTeX.
     - `pictures`: PNG or SVG files by caption, shown as images.
 
     The page loads nothing, so that it can be mailed and archived. Raises `InputError` on a picture that is neither.
     """
     record = boundary.instance("record", record, RunRecord, "what a finished run returns")
+    claimed = as_data(claims)
     labels = [visible(label or "the only one", 60) for label in setting_labels(record.settings)]
     finals = {metric: record.final(metric) for metric in record.metrics}
     middles = {metric: [statistics.interquartile_mean(row) for row in values] for metric, values in finals.items()}
@@ -103,14 +80,14 @@ def report_page(
         most_rows=MOST_ROWS,
         progress=list(zip(labels, seeds_done(record), strict=True))[:MOST_ROWS],
         certificate=nodes(record.certificate or {}),
-        claims=[_claim_row(claim) for claim in claims or ()],
+        claims=claim_rows(claimed),
         pictures=[(visible(caption, 200), _data_url(caption, data)) for caption, data in (pictures or {}).items()],
         experiment=nodes(record.experiment),
         experiment_json=visible_lines(dumps(record.experiment)),
         provenance=nodes(record.provenance),
         notes=[visible(note) for note in record.notes],
         citation=visible_lines(citation),
-        data=_data(record, claims or ()),
+        data=_data(record, claimed),
     )
 
 
@@ -118,17 +95,19 @@ def write_report(
     record: RunRecord,
     path: str | Path,
     *,
-    claims: Sequence[Claim] | None = None,
+    claims: Sequence[Any] = (),
     citation: str = "",
     pictures: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Write `report_page` of `record` to `path`, whole or not at all, and return where it is.
 
-    An ending other than `.html` is kept as part of the name. Raises `FileError` where it cannot be written.
+    Folders are made as needed; an ending other than `.html` is kept as part of the name. Raises `FileError` where it
+    cannot be written.
     """
     page = report_page(record, claims=claims, citation=citation, pictures=pictures)
     place = Path(path)
     place = place if place.suffix.lower() in {".html", ".htm"} else place.with_name(place.name + ".html")
+    make_folder(place.parent, "page")
     write_whole(place, page.encode())
     return place
 
@@ -196,19 +175,6 @@ def _facts(
     return found
 
 
-def _claim_row(claim: Claim) -> Row:
-    measured = claim.measured
-    if isinstance(measured, Estimate):
-        shown = together(*(float(part) for part in (measured.value, measured.low, measured.high)))
-    elif measured is None:
-        shown = "not measured"
-    else:
-        shown = number(measured) if isinstance(measured, float | int) else measured
-    expected = claim.expected if isinstance(claim.expected, str) else number(claim.expected)
-    holds = {True: "yes", False: "no", None: "not measured"}[claim.holds]
-    return Row(visible(claim.claim), visible(claim.source), visible(expected), visible(shown), holds)
-
-
 def _data_url(caption: str, data: bytes) -> str:
     kind = next((kind for start, kind in IMAGES.items() if data.startswith(start)), None)
     if kind is None:
@@ -223,22 +189,9 @@ def _data_url(caption: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def _data(record: RunRecord, claims: Sequence[Claim]) -> dict[str, Any]:
+def _data(record: RunRecord, claims: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The page for programs: what was run and what came out, without the curves."""
-    names = (
-        "name",
-        "title",
-        "settings",
-        "seeds",
-        "num_steps",
-        "status",
-        "experiment",
-        "provenance",
-        "certificate",
-        "notes",
-    )
-    fields = {name: getattr(record, name) for name in names}
+    left_out = ("steps", "metrics", "meanings")
+    fields = {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in left_out}
     finals = {metric: record.final(metric) for metric in record.metrics}
-    return plain(
-        fields | {"meanings": dict(record.meanings), "final": finals, "claims": [vars(claim) for claim in claims]}
-    )
+    return plain(fields | {"meanings": dict(record.meanings), "final": finals, "claims": list(claims)})
