@@ -72,5 +72,5 @@ from .experiments.runner import Progress, StoppedError, run
 from .experiments.reading import Verification, find_runs, read_run, verify
 from .experiments.sinks import Sink
 from .report.figures import plot
-from .report.page import Claim, report_page, write_report
+from .report.page import report_page, write_report
 from .report.summary import summary, tidy
