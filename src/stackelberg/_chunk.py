@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import _boundary as boundary
+from ._devices import Placement
 from ._errors import InputError
 from ._randomness import MONITOR, SAMPLE, STEPS, UPDATE, of_step, role
 from ._stacking import Learners
@@ -88,6 +89,8 @@ def sampled(learners: Learners, state: Any, key: Key, n: int, setting: int, seed
         batches = learners.each(lambda learner, _, state, key: learner.sample(state, n, key), state, keys)
     else:
         batches = _sample_compiled(learners, state, keys, jnp.int32(n))
+    if learners.placement is not None:
+        batches = learners.placement.fetched(batches)
     arrays = eqx.filter(batches, lambda leaf: eqx.is_array(leaf) or isinstance(leaf, np.ndarray))
     return jax.tree.map(lambda leaf: leaf[setting, seed], arrays)
 
@@ -118,13 +121,15 @@ def _compiled(
 ) -> tuple[Any, dict[str, Any], Any]:
     step_key, monitor_key = role(key, STEPS), role(key, MONITOR)
     arrays, rest = eqx.partition(state, eqx.is_array)
+    placed = learners.placement
 
     def step(arrays: Any, n: Any) -> tuple[Any, dict[str, Any], Any]:
         batch, made, metrics = learners.batched(
-            lambda learner, _, state, key: _step(learner, state, key, n),
+            lambda learner, _, state, key: _step(learner, state, key, n, placed),
             eqx.combine(arrays, rest),
             of_step(step_key, n),
         )
+        made = made if placed is None else placed.held(made)
         metrics, is_finite = dict(metrics), _all_finite(metrics)
         if learners.has_monitor:
             is_measured = ((n + 1) % monitor_every == 0) | (n + 1 == last)
@@ -143,7 +148,10 @@ def _compiled(
 
     start = (jnp.int32(0), arrays, blank, jnp.bool_(True))
     _, arrays, buffers, is_finite = jax.lax.while_loop(lambda carry: (carry[0] < length) & carry[3], body, start)
-    return eqx.combine(arrays, rest), buffers, is_finite & _all_finite(arrays)
+    is_finite &= _all_finite(arrays)
+    if placed is not None:
+        buffers, is_finite = placed.everywhere((buffers, is_finite))
+    return eqx.combine(arrays, rest), buffers, is_finite
 
 
 @eqx.filter_jit
@@ -151,8 +159,9 @@ def _sample_compiled(learners: Learners, state: Any, keys: Key, n: Any) -> Any:
     return learners.batched(lambda learner, _, state, key: learner.sample(state, n, key), state, keys)
 
 
-def _step(learner: Any, state: Any, key: Key, n: Any) -> tuple[Any, Any, Any]:
+def _step(learner: Any, state: Any, key: Key, n: Any, placed: Placement | None = None) -> tuple[Any, Any, Any]:
     batch = learner.sample(state, n, role(key, SAMPLE))
+    batch = batch if placed is None else placed.divided(batch)
     state, metrics = learner.update(state, batch, n, role(key, UPDATE))
     return batch, state, {name: _scalar(name, value) for name, value in metrics.items()}
 
@@ -211,7 +220,7 @@ def _like(before: Any, after: Any) -> Any:
             remedy="Give arrays their full size in `init` (a log has a capacity), and write into them in `update`.",
         )
     return jax.tree.map(
-        lambda a, b: b if jax.dtypes.issubdtype(a.dtype, jax.dtypes.extended) else b.astype(a.dtype), before, after
+        lambda a, b: b if jnp.issubdtype(a.dtype, jax.dtypes.extended) else b.astype(a.dtype), before, after
     )
 
 

@@ -1,8 +1,8 @@
 """The seam of everything that learns, and the only loop: `start`, `advance`, `train`.
 
 A learner says how it starts, what data a step draws, and what it makes of them; the loop below runs every learner.
-Step n uses nothing but the state, n and a key that is folded from n, so that 4 + 6 steps are 10 steps, bit for bit, and a
-run can stop and go on anywhere.
+Step n uses nothing but the state, n and a key that is folded from n, so that 4 + 6 steps are 10 steps, bit for bit, and
+a run can stop and go on anywhere.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from . import _boundary as boundary
@@ -139,7 +141,7 @@ class NonFiniteStepError(NonFiniteResultError):
         self.setting, self.seed, self.names = setting, seed, names
         super().__init__(
             f"{self.code} step {run.n + 1}: {', '.join(names[:6])} of setting {setting}, seed number {seed}, is not "
-            f"finite. The state after step {run.n} is intact; lower the learning rate, or look at the batch of the step."
+            f"finite. The state after step {run.n} is intact; lower the learning rate, or look at its batch."
         )
 
 
@@ -148,6 +150,8 @@ def start(learners: AbstractLearner | Learners, seeds: Sequence[int] = (0,)) -> 
     learners = stacked(learners)
     with precise(learners.precision):
         key = seed_keys(seeds, learners.size)
+        if learners.placement is not None:
+            key = learners.placement.put(key)
         init = _init_each if learners.on_host else _init_compiled
         return Run(init(learners, role(key, INIT)), 0, key)
 
@@ -208,11 +212,18 @@ def train(
     seeds: Sequence[int] = (0,),
     *,
     monitor_every: int = 1,
+    devices: Any = None,
 ) -> tuple[Run, dict[str, np.ndarray]]:
-    """A run from its start to step `num_steps`, held in memory; `sg.run` does the same in a folder that survives."""
+    """A run from its start to step `num_steps`, held in memory; `sg.run` does the same in a folder that survives.
+
+    `devices`: on how many, or "all": seeds are divided among them where that goes evenly, otherwise the minibatch.
+    """
     steps = boundary.whole_number("num_steps", num_steps, low=0)
     every = boundary.whole_number("monitor_every", monitor_every, low=1)
-    return advance(learner, start(learner, seeds), steps, monitor_every=every, last=steps)
+    learners = stacked(learner)
+    if devices is not None:
+        learners = learners.on_devices(devices, len(seeds))
+    return advance(learners, start(learners, seeds), steps, monitor_every=every, last=steps)
 
 
 def commitments(learners: AbstractLearner | Learners, run: Run) -> np.ndarray:
@@ -221,7 +232,8 @@ def commitments(learners: AbstractLearner | Learners, run: Run) -> np.ndarray:
     with precise(learners.precision):
         if learners.on_host:
             return learners.each(lambda learner, _, state: np.asarray(learner.commitment(state)), run.state)
-        return np.asarray(_commitments_compiled(learners, run.state))
+        made = _commitments_compiled(learners, run.state)
+        return np.asarray(made if learners.placement is None else learners.placement.fetched(made))
 
 
 def joined(recorded: Sequence[Metrics]) -> dict[str, np.ndarray]:
@@ -238,14 +250,22 @@ def _advance(
         reached = replace(run, state=made.state, n=run.n + made.length)
         if made.failure is None:
             return reached, made.metrics
-        setting, seed, names = first_non_finite(made.failure)
+        failure = made.failure if learners.placement is None else learners.placement.fetched(made.failure)
+        setting, seed, names = first_non_finite(failure)
         batch = sampled(learners, reached.state, reached.key, reached.n, setting, seed)
         raise NonFiniteStepError(reached, made.metrics, batch, setting, seed, names)
 
 
 @eqx.filter_jit
 def _init_compiled(learners: Learners, key: Key) -> Any:
-    return learners.batched(lambda learner, _, key: learner.init(key), key)
+    made = learners.batched(lambda learner, _, key: learner.init(key), key)
+    # A weak type would be lost after the first chunk, and everything compiled twice.
+    state = jax.tree.map(lambda leaf: leaf.astype(leaf.dtype) if _is_plain(leaf) else leaf, made)
+    return state if learners.placement is None else learners.placement.held(state)
+
+
+def _is_plain(leaf: Any) -> bool:
+    return eqx.is_array(leaf) and not jnp.issubdtype(leaf.dtype, jax.dtypes.extended)
 
 
 def _init_each(learners: Learners, key: Key) -> Any:

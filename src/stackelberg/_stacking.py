@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import _boundary as boundary
+from ._devices import Placement, placement
 from ._errors import InputError
 from ._precision import precise
 
@@ -22,6 +24,7 @@ class Learners(eqx.Module):
     - `fixed`: everything else; `None` where a leaf is varied.
     - `originals`: the learners and monitors one by one, kept only where steps run on the host.
     - `size`: g.  `precision`, `on_host`: as the learner says.
+    - `placement`: on which devices they run; None for the one that JAX picks.
     """
 
     varied: Any
@@ -31,6 +34,20 @@ class Learners(eqx.Module):
     precision: str = eqx.field(static=True)
     on_host: bool = eqx.field(static=True)
     has_monitor: bool = eqx.field(static=True)
+    placement: Placement | None = eqx.field(static=True, default=None)
+
+    def on_devices(self, devices: Any, num_seeds: int) -> Learners:
+        """The same, to run on several devices: a number, "all", or None for one. Raises `InputError`."""
+        place = placement(devices, num_seeds)
+        if place is not None and self.on_host:
+            raise InputError(
+                boundary.INCONSISTENT,
+                "devices",
+                found="steps of this learner run in Python",
+                allowed="only compiled steps run on several devices",
+                remedy="Leave `devices` away.",
+            )
+        return replace(self, placement=place)
 
     def batched(self, function: Callable[..., Any], *trees: Any) -> Any:
         """`function(learner, monitor, *parts)` for every setting and seed, where each of `trees` has axes `(g, s)`."""
