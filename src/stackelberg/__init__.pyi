@@ -62,15 +62,23 @@ from .solvers.quantal.prescription import Prescriptions, best_prescriptions
 from .solvers.quantal.rationality import rationality_curve
 from .solvers.markov.backward_induction import BackwardInduction
 from .solvers.markov.gradient_ascent import GradientAscent
-from .play.world import Episode, Rules, World
+from .play.world import Episode, Rules, World, rules_of
 from .play.agent import AbstractAgent, Repeated
 from .play.response_estimation import ResponseEstimation
+from .play.ask_tell import Advisor
+from .play.policy import Policy
+from .solvers.plan import Plan
 from .play.suboptimality import Suboptimality
 from .experiments.experiment import Experiment
 from .experiments.spec import experiment_from_json, experiment_to_json, read_experiment, with_settings, write_experiment
 from .experiments.runner import Progress, StoppedError, run
 from .experiments.reading import Verification, find_runs, read_run, verify
+from .experiments.replay import Failure, read_failure
+from .experiments.sweep import StoppedSweepError, SweepProgress, sweep
+from .experiments.sweep_record import read_record, read_sweep
+from .experiments.backends.base import MissingExtraError
 from .experiments.sinks import Sink
+from .experiments.saved import load, policy_of, save
 from .report.figures import plot
 from .report.page import report_page, write_report
 from .report.summary import summary, tidy

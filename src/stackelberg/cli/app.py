@@ -17,6 +17,7 @@ import typer
 import typer.core
 
 from . import (
+    ask,
     cite,
     config,
     demo,
@@ -27,6 +28,7 @@ from . import (
     interrupts,
     plot,
     report,
+    reproduce,
     runs,
     solve,
     stress,
@@ -102,6 +104,8 @@ app.command("train")(train.train)
 app.command("sweep")(sweep.sweep)
 app.add_typer(runs.app, name="runs")
 app.add_typer(config.app, name="config")
+app.command("next")(ask.next_commitment)
+app.command("reproduce")(reproduce.reproduce)
 app.command("report")(report.report)
 app.command("plot")(plot.plot)
 app.command("doctor")(doctor.doctor)

@@ -24,6 +24,9 @@ SINKS = {"tensorboard": ("tensorboardX", "tracking"), "wandb": ("wandb", "wandb"
 PLACES = ("local", "ray", "slurm", "batch")
 """Where a sweep may run; a test compares with what the library takes."""
 
+BUDGETS = ("smoke", "small", "full")
+"""What `--budget` takes; a test compares with what claims know."""
+
 SWEEP = "sweep.json"
 
 EXAMPLES = {

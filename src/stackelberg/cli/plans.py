@@ -1,50 +1,20 @@
-"""A plan: a game, the follower that is expected, and what was solved; in one file that `stress` and `plot` read."""
+"""Plans as the verbs make, describe and draw them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from .. import _boundary as boundary
 from .._errors import InputError
 from .._record import Record
 from ..followers.base import AbstractFollower
 from ..followers.best_response import BestResponse
-from ..followers.files import follower_from_json, follower_to_json
 from ..games.base import AbstractGame
-from ..games.files import game_from_json, game_to_json
+from ..solvers.plan import SCHEMA as SCHEMA, Plan, plan_from_json
 from .inputs import read_json
 from .methods import method
-
-
-SCHEMA = "stackelberg-solve/1"
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """What `solve` found, with what it was found for.
-
-    - `answer`: `Solution.to_json()` as it was printed, the certificate included.
-    - `fit`: what `fit` wrote about the follower, when it came from a log.
-    """
-
-    game: AbstractGame
-    follower: AbstractFollower
-    answer: dict[str, Any]
-    fit: dict[str, Any] | None = None
-
-    @property
-    def commitment(self) -> Float[np.ndarray, "..."]:
-        """What the leader announces, checked again by the game."""
-        return np.asarray(self.game.check_commitment(self.answer["commitment"]))
-
-    def to_json(self) -> dict[str, Any]:
-        """The answer first, then what it answers."""
-        described = {"game": game_to_json(self.game), "follower": follower_to_json(self.follower)}
-        return self.answer | described | ({} if self.fit is None else {"fit": self.fit})
 
 
 def make(
@@ -64,26 +34,7 @@ def make(
 
 def read_plan(path: str) -> Plan:
     """The plan in a file that `stackelberg solve --out` wrote."""
-    data = read_json(path)
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        raise InputError(
-            boundary.INCONSISTENT,
-            path,
-            found="this is not a plan",
-            allowed=f'a plan starts with "schema": "{SCHEMA}"',
-            remedy="Make one with `stackelberg solve GAME --out plan.json`.",
-        )
-    for name in ("game", "follower", "commitment", "leader_value"):
-        if name not in data:
-            raise InputError(
-                boundary.INCONSISTENT,
-                f"{path}: {name}",
-                found="it is missing",
-                allowed="a plan holds schema, game, follower, commitment, leader_value and certificate",
-                remedy="Solve the game again with --out.",
-            )
-    answer = {name: value for name, value in data.items() if name not in ("schema", "game", "follower", "fit")}
-    return Plan(game_from_json(data["game"]), follower_from_json(data["follower"]), answer, data.get("fit"))
+    return plan_from_json(read_json(path), path)
 
 
 def action_names(game: AbstractGame, count: int, *fields: str) -> list[str]:

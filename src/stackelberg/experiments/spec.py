@@ -36,12 +36,15 @@ SCHEMA = "stackelberg-experiment/1"
 
 LIMIT = 16 * 2**20
 
+AGENTS: dict[str, type] = {"response-estimation": ResponseEstimation}
+"""The agents, by the names that stand in files and at the command line."""
+
 TABLE: dict[str, type] = {
     "experiment": Experiment,
     "repeated": Repeated,
-    "response-estimation": ResponseEstimation,
     "suboptimality": Suboptimality,
     "world": World,
+    **AGENTS,
     **GAMES,
     **FOLLOWERS,
 }

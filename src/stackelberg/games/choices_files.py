@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 
 from .. import _boundary as boundary
-from .._disk import SIZE_LIMIT, PathName, printable, write_whole
+from .._disk import SIZE_LIMIT, PathName, as_path, decoded, printable, read_bytes, write_whole
 from .._errors import InputError
 from .base import AbstractGame
 from .choices import MAX_ROWS, Choices, commitment_names, follower_names, type_names
-from .csv_table import CsvTable, bad_cells, parsed, read_table
+from .csv_table import CsvTable, bad_cells, parsed, read_table, table_of
 
 
 COLUMN = "E-TABLE-005"
@@ -42,7 +42,27 @@ def read_choices(
     instead of repeating it. Raises `FileError` when the bytes are not such a table, and `InputError` naming line,
     column, value, what is allowed and what to do, when a cell cannot be used; all bad cells are counted.
     """
-    table = read_table(path, limit, MAX_ROWS)
+    return _choices_of(read_table(path, limit, MAX_ROWS), game, commitments, limit)
+
+
+def read_growing(path: PathName, game: AbstractGame, *, limit: int = SIZE_LIMIT) -> tuple[Choices | None, str]:
+    """The same of a log that somebody is still writing, and a remark about what was left out.
+
+    A last line that has no end yet is left for the next time; a log with nothing but its header, or that is not there
+    yet, gives `None`.
+    """
+    shown = printable(str(path))
+    place = as_path(path)
+    if not place.exists() and place.parent.is_dir() and not place.is_symlink():
+        return None, f"{shown} is not there yet: nothing has been observed."
+    whole, mark, tail = decoded(read_bytes(path, limit=limit), shown).rpartition("\n")
+    remark = "The last line has no end yet and was left for the next time." if tail.strip() else ""
+    if len(whole.strip().splitlines()) <= 1:
+        return None, remark or f"{shown} has no rows yet: nothing has been observed."
+    return _choices_of(table_of(whole + mark, shown, MAX_ROWS), game, None, limit), remark
+
+
+def _choices_of(table: CsvTable, game: AbstractGame, commitments: PathName | None, limit: int) -> Choices:
     names = commitment_names(game)
     _check_header(table, names, "action")
     wide = [PREFIX + name for name in names]

@@ -35,7 +35,11 @@ class CsvTable:
 def read_table(path: PathName, limit: int, max_rows: int) -> CsvTable:
     """The table in a regular UTF-8 file of at most `limit` bytes and `max_rows` rows; empty lines are skipped."""
     shown = printable(str(path))
-    text = decoded(read_bytes(path, limit=limit), shown)
+    return table_of(decoded(read_bytes(path, limit=limit), shown), shown, max_rows)
+
+
+def table_of(text: str, shown: str, max_rows: int) -> CsvTable:
+    """The table that `text` writes; `shown` names the file in messages."""
     reader = csv.reader(io.StringIO(text.lstrip("\ufeff"), newline=""), strict=True)
     lines, rows, header = [], [], None
     try:

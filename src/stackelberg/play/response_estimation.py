@@ -22,6 +22,10 @@ from .log import Log
 from .world import Episode, Rules
 
 
+LONGEST = 4.0
+LENGTHS = (1.0, 0.5, 0.125, 0.0)
+
+
 class Knowledge(eqx.Module):
     """What the agent carries: the log, the weights that explain it best, their information, and the present plan."""
 
@@ -159,10 +163,16 @@ def _newton(
     weights: Float[AnyArray, "d"],
     penalty: Float[AnyArray, "d"],
 ) -> Float[AnyArray, "d"]:
-    """One Newton step, the longest of four lengths that does best."""
+    """One Newton step, of the best of several lengths; it moves no logit by more than `LONGEST`.
+
+    While a log is separated the estimate wanders far out, where the likelihood is flat: Newton's own step back would
+    overshoot by orders of magnitude, and none of its fractions would do better than standing still.
+    """
     gradient, information = _derivatives(features, counts, weights, penalty)
     step = jnp.linalg.solve(information, gradient)
-    tried = weights + jnp.asarray([1.0, 0.5, 0.125, 0.0])[:, None] * step
+    reach = jnp.max(jnp.abs(features @ step))
+    step = step * jnp.minimum(1.0, LONGEST / jnp.maximum(reach, LONGEST))
+    tried = weights + jnp.asarray(LENGTHS)[:, None] * step
     merit = jax.vmap(lambda w: _likelihood(features, counts, w) - 0.5 * jnp.sum(penalty * w**2))(tried)
     return tried[jnp.argmax(merit)]
 

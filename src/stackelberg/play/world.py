@@ -79,14 +79,7 @@ class World(eqx.Module):
     @property
     def rules(self) -> Rules:
         """What the leader may know."""
-        known = self.features
-        known = jnp.asarray(self.game.follower_payoff)[..., None] if known is None else known
-        return Rules(
-            self.game.leader_payoff,
-            known,
-            leader_actions=self.game.leader_actions,
-            follower_actions=self.game.follower_actions,
-        )
+        return rules_of(self.game, self.features)
 
     def play(self, commitment: Float[AnyArray, "a"], key: Key) -> Episode:
         """The follower's answers to `commitment`, and what the leader got.
@@ -100,6 +93,12 @@ class World(eqx.Module):
         counts = jnp.zeros(response.shape[-1]).at[action].add(1.0)
         reward = jnp.sum(jnp.asarray(self.game.leader_payoff)[own, action])
         return Episode(jnp.asarray(commitment), counts, reward)
+
+
+def rules_of(game: NormalFormGame, features: Float[AnyArray, "a b d"] | None = None) -> Rules:
+    """What a leader knows who knows the follower's payoffs, or only these `features` of them."""
+    known = jnp.asarray(game.follower_payoff)[..., None] if features is None else features
+    return Rules(game.leader_payoff, known, leader_actions=game.leader_actions, follower_actions=game.follower_actions)
 
 
 def _drawn(probabilities: Float[AnyArray, "k"], chance: Float[AnyArray, "n"]) -> AnyArray:

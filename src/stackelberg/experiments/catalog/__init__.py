@@ -1,0 +1,19 @@
+"""What can be reproduced, by paper and experiment: each entry ends in a table of claims."""
+
+from __future__ import annotations
+
+from ... import _boundary as boundary
+from .base import Evidence as Evidence, Reproduction as Reproduction
+from .foundations import COMMITMENT, ESTIMATION
+
+
+REPRODUCTIONS: dict[str, Reproduction] = {entry.name: entry for entry in (COMMITMENT, ESTIMATION)}
+"""By `paper:experiment`, in the order of the docs."""
+
+
+def chosen(word: str) -> list[Reproduction]:
+    """The entry called `paper:experiment`, or all of a `paper`; `InputError` suggests the nearest name."""
+    papers = list(dict.fromkeys(name.split(":")[0] for name in REPRODUCTIONS))
+    if word in papers:
+        return [entry for name, entry in REPRODUCTIONS.items() if name.split(":")[0] == word]
+    return [REPRODUCTIONS[boundary.one_of("PAPER[:EXPERIMENT]", word, [*REPRODUCTIONS, *papers])]]

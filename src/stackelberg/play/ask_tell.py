@@ -1,0 +1,153 @@
+"""Ask and tell: an agent that faces the real world, where nobody simulates the answers.
+
+    advisor = sg.Advisor(sg.ResponseEstimation(), rules)
+    commitment = advisor.announce()          # announce it
+    advisor.observe(action)                  # what the follower then did
+
+The same agent, keys and order as in `Repeated`, whose world is one more caller of `announce` and `observe`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from .. import _boundary as boundary
+from .._errors import InputError
+from .._precision import precise
+from .._randomness import ANNOUNCE, INIT, OBSERVE, SAMPLE, STEPS, UPDATE, of_step, role, seed_keys
+from .._types import Key
+from ..games.choices import Choices
+from .agent import AbstractAgent
+from .world import Episode, Rules, episode_of
+
+
+class Advisor:
+    """An agent with what it has seen: `announce`, `observe`, `recommend`.
+
+    - `agent`: who learns.  `rules`: what is known of the game (`sg.World(...).rules`, or `sg.rules_of(game)`).
+    - `seed`: of whatever the agent draws; the same seed and answers give the same announcements.
+    - `num_observed`: how many announcements have been answered.
+    """
+
+    def __init__(self, agent: Any, rules: Any, seed: Any = 0) -> None:
+        self.agent = boundary.instance("agent", agent, AbstractAgent, "sg.ResponseEstimation()")
+        self.rules = boundary.instance("rules", rules, Rules, "sg.rules_of(game)")
+        self.num_observed = 0
+        with precise("float64"):
+            root = seed_keys([boundary.whole_number("seed", seed)])[0, 0]
+            self._steps = role(root, STEPS)
+            self._traced_rules = eqx.tree_at(
+                lambda r: (r.leader_payoff, r.features), self.rules, replace_fn=jnp.asarray
+            )
+            self._state = _init(self.agent, self._traced_rules, role(root, INIT))
+
+    def announce(self) -> Float[np.ndarray, "a"]:
+        """The next commitment. Asked again before the answer comes, it is the same."""
+        with precise("float64"):
+            key = role(role(of_step(self._steps, self.num_observed), SAMPLE), ANNOUNCE)
+            made = _announce(self.agent, self._traced_rules, self._state, jnp.int32(self.num_observed), key)
+            return np.asarray(made)
+
+    def observe(self, action: Any, reward: Any = None, *, commitment: Any = None, count: Any = 1.0) -> dict[str, float]:
+        """What the follower did after the announcement; the agent's own numbers come back.
+
+        - `action`: a number from 0, or a list of them when one announcement was answered several times.
+        - `reward`: what the leader was paid; its expected payoff when left out.
+        - `commitment`: what was really announced, when it was not what `announce` said.
+        - `count`: how often each action was seen.
+        """
+        announced = self.announce() if commitment is None else commitment
+        actions = list(action) if isinstance(action, list | tuple | np.ndarray) and np.ndim(action) else [action]
+        if not actions:
+            raise InputError(
+                boundary.EMPTY,
+                "action",
+                found="the list is empty",
+                allowed="at least one answer is needed",
+                remedy="Give the number of the action, from 0.",
+            )
+        parts = [episode_of(self.rules, announced, one, count=count, reward=reward) for one in actions]
+        counts = np.sum([np.asarray(part.counts) for part in parts], axis=0)
+        paid = np.sum([np.asarray(part.leader_reward) for part in parts])
+        return self.take(Episode(parts[0].commitment, counts, np.asarray(paid)))
+
+    def take(self, episode: Episode) -> dict[str, float]:
+        """The same for an episode that was put together, and checked, elsewhere."""
+        room = self.agent.max_steps
+        if room is not None and self.num_observed >= room:
+            raise InputError(
+                boundary.RANGE,
+                "log",
+                found=f"there are more than {room} announcements",
+                allowed=f"this agent has room for {room}",
+                remedy=f"Give the agent a larger capacity, such as capacity={2 * room}.",
+            )
+        with precise("float64"):
+            traced = Episode(
+                *(jnp.asarray(part) for part in (episode.commitment, episode.counts, episode.leader_reward))
+            )
+            key = role(role(of_step(self._steps, self.num_observed), UPDATE), OBSERVE)
+            self._state, metrics = _observe(
+                self.agent, self._traced_rules, self._state, traced, jnp.int32(self.num_observed), key
+            )
+            self.num_observed += 1
+            return {name: float(value) for name, value in metrics.items()}
+
+    def recommend(self) -> Float[np.ndarray, "a"]:
+        """The commitment that now looks best, without any wish to learn more."""
+        with precise("float64"):
+            return np.asarray(_recommend(self.agent, self._traced_rules, self._state))
+
+
+def episodes(choices: Choices, num_actions: int) -> Iterator[tuple[Float[np.ndarray, "a"], Float[np.ndarray, "b"]]]:
+    """The announcements of a log in its order, each with how often every answer was given.
+
+    Rows that follow one another with the same commitment and period belong to one announcement.
+    """
+    if choices.commitment is None:
+        raise InputError(
+            boundary.INCONSISTENT,
+            "log",
+            found="it has no commitments",
+            allowed="what was announced must stand beside what was answered",
+            remedy="Add the columns commitment.<name>, one for each action of the leader.",
+        )
+    previous: Any = None
+    counts = np.zeros(num_actions)
+    for row, action, count, period in zip(
+        choices.commitment, choices.action, choices.count, choices.period, strict=True
+    ):
+        mark = (row.tobytes(), int(period))
+        if previous is not None and mark != previous[0]:
+            yield previous[1], counts
+            counts = np.zeros(num_actions)
+        counts[action] += count
+        previous = (mark, row)
+    if previous is not None:
+        yield previous[1], counts
+
+
+@eqx.filter_jit
+def _init(agent: AbstractAgent, rules: Rules, key: Key) -> Any:
+    return agent.init(rules, key)
+
+
+@eqx.filter_jit
+def _announce(agent: AbstractAgent, rules: Rules, state: Any, n: Any, key: Key) -> Any:
+    return agent.announce(rules, state, n, key)
+
+
+@eqx.filter_jit
+def _observe(agent: AbstractAgent, rules: Rules, state: Any, episode: Episode, n: Any, key: Key) -> Any:
+    return agent.observe(rules, state, episode, n, key)
+
+
+@eqx.filter_jit
+def _recommend(agent: AbstractAgent, rules: Rules, state: Any) -> Any:
+    return agent.recommend(rules, state)
