@@ -15,7 +15,7 @@ from .._record import plain
 
 def canonical(value: Any) -> bytes:
     """The one way in which a value is written: JSON, keys sorted, no blanks, numbers that read back exactly."""
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _written(plain(value))
 
 
 def sha256(data: bytes) -> str:
@@ -36,8 +36,8 @@ def sealed(fields: Mapping[str, Any]) -> bytes:
 
 
 def digest(content: Mapping[str, Any]) -> str:
-    """The fingerprint of what a sealed file says, however its blanks stand."""
-    return sha256(canonical({name: value for name, value in content.items() if name != "digest"}))
+    """The fingerprint of what a sealed file says (plain values), however its blanks stand."""
+    return sha256(_written({name: value for name, value in content.items() if name != "digest"}))
 
 
 def unsealed(data: bytes, schema: str) -> dict[str, Any]:
@@ -55,3 +55,7 @@ def unsealed(data: bytes, schema: str) -> dict[str, Any]:
     if content.get("digest") != fingerprint:
         raise ValueError("its fingerprint does not fit its content")
     return {name: value for name, value in content.items() if name != "digest"}
+
+
+def _written(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import sys
@@ -23,6 +24,7 @@ VARIABLES = ("XLA_FLAGS", "JAX_PLATFORMS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THRE
 """The only variables of the environment that are recorded: they can change bits, and hold no secrets."""
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """The versions that decide bits."""
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}

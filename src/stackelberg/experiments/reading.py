@@ -18,7 +18,7 @@ from .digests import digest, unsealed
 from .disk import content
 from .folder import CHECKPOINTS, EXPERIMENT, FAILURES, PROVENANCE, RESULT, existing
 from .metrics_log import LOG, Place, curves, holds, read_lines
-from .spec import SCHEMA as EXPERIMENT_SCHEMA, experiment_from_json, settings
+from .spec import SCHEMA as EXPERIMENT_SCHEMA, config_hash, experiment_from_json, settings
 
 
 DAMAGED = "E-RUN-012"
@@ -46,8 +46,11 @@ def experiment_of(folder: Path) -> dict[str, Any]:
     return unsealed(content(folder / EXPERIMENT), EXPERIMENT_SCHEMA)
 
 
-def provenance_of(folder: Path) -> dict[str, Any]:
-    """What is known of where a run comes from; nothing when it was never written, or is damaged."""
+def provenance_of(folder: Path, config: str = "") -> dict[str, Any]:
+    """What is known of where a run comes from; nothing when it was never written, is damaged, or tells of another run.
+
+    `config` is the fingerprint of the experiment that it must tell of, where that is known.
+    """
     try:
         found = unsealed(content(folder / PROVENANCE), PROVENANCE_SCHEMA)
     except ValueError:
@@ -55,6 +58,7 @@ def provenance_of(folder: Path) -> dict[str, Any]:
     kinds = {"environment": dict, "sessions": list, "notes": list}
     is_whole = all(isinstance(found.get(name), kind) for name, kind in kinds.items())
     is_whole = is_whole and all(isinstance(note, str) for note in found["notes"])
+    is_whole = is_whole and (not config or found.get("config") == config)
     return found if is_whole and isinstance(found.get("certificate"), dict | None) else {}
 
 
@@ -108,13 +112,13 @@ def owners(folder: Path) -> set[str]:
 def verify(path: PathName) -> Verification:
     """Check every file of a run against the fingerprints that were written with it."""
     folder = existing(path)
-    problems, shape = [], None
+    problems, shape, config = [], None, ""
     try:
         experiment = experiment_from_json(experiment_of(folder))
-        shape = (len(settings(experiment)), len(experiment.seeds))
+        shape, config = (len(settings(experiment)), len(experiment.seeds)), config_hash(experiment)
     except (ValueError, StackelbergError) as problem:
         problems.append(f"experiment.json is damaged: {problem}.")
-    if not provenance_of(folder):
+    if not provenance_of(folder, config):
         problems.append("provenance.json is missing or damaged.")
     step = 0
     for name in checkpoints.names(folder / CHECKPOINTS):
@@ -154,7 +158,7 @@ def read_run(path: PathName) -> RunRecord:
             remedy="Start the run again with its experiment: what is intact is used",
         ) from problem
     experiment = experiment_from_json(data)
-    origin = provenance_of(folder)
+    origin = provenance_of(folder, config_hash(experiment))
     chosen = settings(experiment)
     lines, notes = read_lines(folder / LOG, (len(chosen), len(experiment.seeds)))
     if not origin:
