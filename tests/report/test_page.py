@@ -12,6 +12,7 @@ import pytest
 
 import stackelberg as sg
 from stackelberg.report import statistics
+from stackelberg.report.chart import chart
 from stackelberg.report.summary import together
 
 from .conftest import CITATION, CLAIMS
@@ -95,6 +96,19 @@ def test_the_chart_shows_the_same_numbers_as_its_table():
     assert len(data["steps"]) == len(data["across"]) == len(data["heights"][0])
     assert data["across"][0] == 0.0
     assert data["across"][-1] == 100.0
+
+
+@pytest.mark.parametrize("low", [0.0, -0.37, 1234.5, 1e-4])
+@pytest.mark.parametrize("spread", [0.003, 0.25, 1.0, 7.0, 950.0, 2e5])
+def test_ticks_are_written_exactly_and_stand_where_their_number_is(low, spread):
+    record = run(1, 1, 2, metrics=("suboptimality",))
+    values = {"suboptimality": np.array([low, low + spread])[:, None, None]}
+    drawn = chart(_with(record, metrics=values), "suboptimality", "chart-1")
+    first, last = (drawn.data["heights"][0][place] for place in (0, 1))
+    assert len(drawn.up) >= 2
+    for tick in drawn.up:
+        expected = low + spread * (first - tick.place) / (first - last)
+        assert float(tick.text.replace(",", "")) == pytest.approx(expected, abs=2e-4 * spread)
 
 
 def test_numbers_that_are_not_finite_never_reach_the_data():

@@ -24,6 +24,7 @@ MOST_LINES = 12
 MOST_POINTS = 200
 HEIGHT = 220.0
 WIDTH = 1000.0
+ROUND = (1, 2, 5, 10)  # between ticks, so that few digits write each of them exactly
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,10 @@ def chart(run: RunRecord, metric: str, name: str) -> Chart:
     labels = drawn.attributes["settings"][:MOST_LINES]
     rows = [np.flatnonzero(drawn["setting"] == place + 1) for place in range(len(labels))]
     steps = np.unique(np.concatenate([drawn["step"][row] for row in rows]))
-    wide = _scale(steps, WIDTH, MaxNLocator(4, integer=True))
+    wide = _scale(steps, WIDTH, MaxNLocator(4, integer=True, steps=ROUND))
     kept = np.concatenate([np.concatenate([drawn[column][row] for row in rows]) for column in ("value", "low", "high")])
-    tall = _scale(kept[np.isfinite(kept)], HEIGHT, MaxNLocator(4), upward=True, margin=0.05)
+    tall = _scale(kept[np.isfinite(kept)], HEIGHT, MaxNLocator(4, steps=ROUND), upward=True, margin=0.05)
+    alone = "interquartile mean" if len(run.seeds) > 1 else "the only seed"
     lines, texts, heights = [], [], []
     for place, (label, row) in enumerate(zip(labels, rows, strict=True)):
         at, middle = drawn["step"][row], drawn["value"][row]
@@ -96,7 +98,7 @@ def chart(run: RunRecord, metric: str, name: str) -> Chart:
         points = [(wide(step), tall(value)) for step, value in zip(at, middle, strict=True)]
         lines.append(
             Line(
-                visible(label or "interquartile mean", 60),
+                visible(label or alone, 60),
                 place,
                 _path(points),
                 _band(wide(at), tall(drawn["low"][row]), tall(drawn["high"][row])),
