@@ -15,6 +15,7 @@ from typing import Any, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jax.random as jr
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -46,7 +47,7 @@ class Placement:
 
     def put(self, tree: Any) -> Any:
         """Arrays with axes `(g, s, ...)` on their devices; every process hands in the whole of them."""
-        return self._on_arrays(lambda leaf: jax.device_put(leaf, self._of_runs), tree)
+        return self._on_arrays(self._put, tree)
 
     def held(self, tree: Any) -> Any:
         """The same inside compiled code: where these arrays are to be."""
@@ -80,6 +81,12 @@ class Placement:
     def to_json(self) -> dict[str, Any]:
         """Plain values, for the record."""
         return {"num_devices": len(self.devices), "split": self.split}
+
+    def _put(self, leaf: Any) -> Any:
+        if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.device_put(leaf, self._of_runs)
+        # Only numbers can be put on the devices of other processes.
+        return jr.wrap_key_data(jax.device_put(jr.key_data(leaf), self._of_runs), impl=str(jr.key_impl(leaf)))
 
     @property
     def _of_runs(self) -> NamedSharding:

@@ -18,7 +18,8 @@ from .._errors import InputError, NonFiniteResultError, RunError, StackelbergErr
 from .digests import sealed, unsealed
 from .disk import DISK, commit_file
 from .lock import LOCKED
-from .runner import MISMATCH, OTHER_BITS, StoppedError, run
+from .runner import OTHER_BITS, StoppedError, run
+from .same import MISMATCH
 from .spec import config_hash, read_experiment
 
 

@@ -24,14 +24,13 @@ from .._precision import precise
 from .._randomness import golden_bits
 from .._runs import RunRecord
 from .._stacking import Learners, stack
-from . import checkpoints, failures, provenance, reading
+from . import checkpoints, failures, processes, provenance, reading
 from .digests import digest, sealed
-from .disk import DISK, TEMPORARY, AbstractDisk, commit_file, sweep_away
+from .disk import DISK, AbstractDisk, commit_file, sweep_away
 from .experiment import Experiment
 from .folder import (
     CHECKPOINTS,
     EXPERIMENT,
-    FAILURES,
     PROVENANCE,
     RESULT,
     Guarded,
@@ -45,11 +44,12 @@ from .lock import LOCK, locked
 from .metrics_log import LOG, MetricsLog, Place, holds
 from .progress import Progress, Rate
 from .reading import RESULT_SCHEMA
+from .same import MISMATCH as MISMATCH, check_same
 from .sinks import Sink, Sinks
 from .spec import config_hash, experiment_to_json, variants
 
 
-MISMATCH, NOT_FRESH, OTHER_BITS, STOPPED = "E-RUN-008", "E-RUN-009", "E-RUN-010", "E-RUN-011"
+NOT_FRESH, OTHER_BITS, STOPPED = "E-RUN-009", "E-RUN-010", "E-RUN-011"
 
 SHARE = 0.01
 """The part of its time that a run may spend on saving, when nothing else is said."""
@@ -79,6 +79,7 @@ def run(
     sinks: Sequence[Sink] = (),
     on_progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], int] = lambda: 0,
+    devices: Any = None,
     disk: AbstractDisk = DISK,
 ) -> RunRecord:
     """Run `experiment` in the folder `path`, or go on with the run that is there, and read the record back.
@@ -86,6 +87,8 @@ def run(
     - `fresh`: refuse a folder that already holds something.  `sinks`: who else gets the metrics.
     - `on_progress`: called before and after every portion of a fraction of a second, and before saving.
     - `stop`: asked after every portion; a number other than 0 (a signal) saves and raises `StoppedError`.
+    - `devices`: on how many, or "all": seeds are divided among them where that goes evenly, otherwise the minibatch.
+      Numbers agree up to rounding. Processes joined by `jax.distributed` make the same call; the first one writes.
     - `disk`: the file system.
 
     Raises `RunError` before anything is changed when the folder is in use, holds another experiment, or cannot keep the
@@ -93,6 +96,12 @@ def run(
     """
     experiment = boundary.instance("experiment", experiment, Experiment, "sg.read_experiment('experiment.toml')")
     folder = run_path(path)
+    if processes.is_follower():
+        step, signal = processes.follow(experiment, learners_of(experiment).on_devices(devices, len(experiment.seeds)))
+        if signal:
+            raise StoppedError(folder, step, signal)
+        processes.said()  # the folder is whole
+        return reading.read_run(folder)
     if fresh and not is_empty(folder):
         raise _not_fresh(folder)
     made(disk, folder)
@@ -100,9 +109,14 @@ def run(
         if fresh and not is_empty(folder, but=(LOCK,)):
             raise _not_fresh(folder)
         opened(disk, folder)
-        _check_same(experiment, folder)
-        if not reading.verified_result(folder):
-            _Runner(experiment, folder, Guarded(disk), tuple(sinks), on_progress or (lambda _: None), stop)()
+        check_same(experiment, folder)
+        is_due = not reading.verified_result(folder)
+        learners = learners_of(experiment).on_devices(devices, len(experiment.seeds)) if is_due else None
+        processes.said(int(is_due))
+        if learners is not None:
+            tell = on_progress or (lambda _: None)
+            _Runner(experiment, learners, folder, Guarded(disk), tuple(sinks), tell, stop)()
+    processes.said()
     return reading.read_run(folder)
 
 
@@ -112,6 +126,7 @@ class _Runner:
     def __init__(
         self,
         experiment: Experiment,
+        learners: Learners,
         folder: Path,
         disk: AbstractDisk,
         sinks: tuple[Sink, ...],
@@ -120,7 +135,7 @@ class _Runner:
     ) -> None:
         self.experiment, self.folder, self.disk = experiment, folder, disk
         self.sinks, self.on_progress, self.stop = Sinks(sinks, self._remark), on_progress, stop
-        self.learners = learners_of(experiment)
+        self.learners = learners
         self.golden = golden_bits()
         self.notes: list[str] = []
         self.facts = {
@@ -135,7 +150,8 @@ class _Runner:
         sweep_away(self.disk, self.folder / CHECKPOINTS)
         fresh = start(self.learners, self.experiment.seeds)
         check_space(self.disk, self.folder, _space(fresh, self.experiment))
-        run, place = self._resumed(fresh)
+        run, place = self._resumed(processes.whole(fresh, self.learners))
+        run = processes.shared(run, fresh, self.learners)
         self._introduce(run)
         self.log = MetricsLog(self.disk, self.folder / LOG, place)
         self.sinks.open(self.folder, experiment_to_json(self.experiment), run.n)
@@ -171,8 +187,9 @@ class _Runner:
 
     def _introduce(self, run: Run) -> None:
         """What is run and by what, written before the first step."""
-        now = provenance.environment(self.experiment.learner)
-        before = reading.provenance_of(self.folder)
+        used = self.learners.placement
+        now = provenance.environment(self.experiment.learner) | ({"num_devices": 1} if used is None else used.to_json())
+        before = reading.provenance_of(self.folder, self.facts["config"])
         try:
             reading.experiment_of(self.folder)
         except ValueError as problem:
@@ -222,7 +239,7 @@ class _Runner:
             experiment.num_steps,
             monitor_every=experiment.monitor_every,
             boundary_every=experiment.checkpoint_every,
-            clock=time.monotonic,
+            clock=processes.clock,
         )
         try:
             show("compiling")
@@ -232,11 +249,14 @@ class _Runner:
                 rate, latest = speed.after(reached.n - run.n, now), latest | _latest(metrics)
                 run = reached
                 show("training")
-                if (signal := self.stop()) and run.n < experiment.num_steps:
+                signal = self.stop() if run.n < experiment.num_steps else 0
+                is_due = not signal and self._is_due(run, now - saved_at, cost)
+                processes.said(signal or (processes.SAVE if is_due else processes.GO_ON))
+                if signal:
                     show("saving")
                     self._save(run)
                     raise StoppedError(self.folder, run.n, signal)
-                if self._is_due(run, now - saved_at, cost):
+                if is_due:
                     show("saving")
                     self._save(run)
                     saved_at = time.monotonic()
@@ -264,6 +284,7 @@ class _Runner:
                 self.sinks.write(step, row)
 
     def _save(self, run: Run) -> str:
+        run = processes.whole(run, self.learners)
         place = self.log.committed()
         log = {"size": place.size, "sha256": place.sha256}
         facts = {**self.facts, "random_bits": self.golden, "log": log}
@@ -303,56 +324,6 @@ def learners_of(experiment: Experiment) -> Learners:
 
 def _experiment_bytes(experiment: Experiment) -> bytes:
     return sealed({**experiment_to_json(experiment)})
-
-
-def _check_same(experiment: Experiment, folder: Path) -> None:
-    """Refuse a folder that holds another experiment, naming what differs."""
-    if not os.path.lexists(folder / EXPERIMENT):
-        ours = (CHECKPOINTS, FAILURES, LOCK, LOG, PROVENANCE, RESULT)
-        others = [entry.name for entry in folder.iterdir() if entry.name not in ours]
-        strange = [name for name in others if not name.startswith(TEMPORARY)]
-        if strange and not (folder / LOG).exists():
-            raise RunError(
-                MISMATCH,
-                printable(str(folder)),
-                found=f"it holds no run, and something else ({printable(strange[0], 40)})",
-                remedy="Name an empty or a new folder",
-            )
-    try:
-        before = reading.experiment_of(folder)
-    except ValueError as problem:  # the checkpoints still tell whose they are, and it is written anew
-        owners = reading.owners(folder)
-        if owners and config_hash(experiment) not in owners:
-            raise RunError(
-                MISMATCH,
-                printable(str(folder)),
-                found=f"it holds the checkpoints of another experiment ({problem})",
-                remedy="Name another folder, or start with the experiment that is in it",
-            ) from problem
-        return
-    now = experiment_to_json(experiment)
-    if differing := differences(before, now):
-        raise RunError(
-            MISMATCH,
-            printable(str(folder)),
-            found=f"it holds another experiment, with {'; '.join(differing[:4])}",
-            remedy="Name another folder, or start with the experiment that is in it",
-        )
-
-
-def differences(before: Any, now: Any, name: str = "") -> list[str]:
-    """What differs between two experiments as plain values, field by field; what decides no number is left out."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        skip = ("title", "checkpoint_every") if not name else ()
-        keys = [key for key in dict.fromkeys([*before, *now]) if key not in skip]
-        return [
-            words
-            for key in keys
-            for words in differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)
-        ]
-    if before == now:
-        return []
-    return [f"{name} = {boundary.shown(before)} instead of {boundary.shown(now)}"]
 
 
 def _certificate(experiment: Experiment) -> Any:

@@ -26,7 +26,8 @@ from .folder import run_path, unusable
 from .job import BUSY, story_of
 from .jobs import JOBS, SWEEP, Job, Table, identity, planned, read_table, table_bytes
 from .lock import LOCK, LOCKED, locked
-from .runner import differences, learners_of
+from .runner import learners_of
+from .same import differences
 from .spec import write_experiment
 from .sweep_record import is_complete, read_sweep
 
