@@ -145,7 +145,7 @@ class NonFiniteStepError(NonFiniteResultError):
         )
 
 
-def start(learners: AbstractLearner | Learners, seeds: Sequence[int] = (0,)) -> Run:
+def start(learners: AbstractLearner | Learners, seeds: Any = (0,)) -> Run:
     """The run of every setting and seed before its first step."""
     learners = stacked(learners)
     with precise(learners.precision):
@@ -209,7 +209,7 @@ def chunks(
 def train(
     learner: AbstractLearner | Learners,
     num_steps: int,
-    seeds: Sequence[int] = (0,),
+    seeds: Any = (0,),
     *,
     monitor_every: int = 1,
     devices: Any = None,

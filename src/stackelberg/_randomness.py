@@ -8,7 +8,6 @@ No key is used twice, and none is carried: what is drawn at step n is a function
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -39,7 +38,7 @@ def of_step(key: Key, n: Any) -> Key:
     return _folded(key, jnp.asarray(n, jnp.uint32))
 
 
-def seed_keys(seeds: Sequence[int], settings: int = 1) -> Key:
+def seed_keys(seeds: Any, settings: int = 1) -> Key:
     """The root keys of all settings and seeds, `(g, s)`: every setting meets the same chance."""
     numbers = checked_seeds(seeds)
     keys = jnp.stack([jr.key(number, impl=IMPLEMENTATION) for number in numbers])
