@@ -8,16 +8,20 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 # One single-threaded process per core is faster than processes that share their threads.
 QUIET_THREADS = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 XLA_FLAGS=--xla_cpu_multi_thread_eigen=false
 
-.PHONY: demo test test-all lint format bench docs wheel clean
+.PHONY: demo test test-all soak lint format bench docs wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/stackelberg demo
 
 test: $(VENV)/.installed-dev
-	$(QUIET_THREADS) $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" -q
+	$(QUIET_THREADS) $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not soak" -q
 
 test-all: $(VENV)/.installed-dev
-	$(QUIET_THREADS) $(BIN)/python -m pytest -n auto --dist worksteal -q
+	$(QUIET_THREADS) $(BIN)/python -m pytest -n auto --dist worksteal -m "not soak" -q
+
+# Long sets, one after the other: sweeps whose workers are killed again and again, and the like.
+soak: $(VENV)/.installed-dev
+	$(QUIET_THREADS) $(BIN)/python -m pytest -n0 -m soak -q
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -66,7 +66,7 @@ class Regression(AbstractLearner):
 class CountedTooOften(AbstractLearner):
     """The same, made parallel by hand and wrongly: weights that every device has, and the mean of their gradients.
 
-    Inside `shard_map` the gradient by such weights is a sum over devices already, so that it comes out N times too large.
+    Inside `shard_map` the gradient by such weights is a sum over devices already: it comes out N times too large.
     """
 
     right: Regression

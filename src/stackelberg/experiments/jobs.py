@@ -164,8 +164,8 @@ def damaged(shown: str, found: str) -> RunError:
     )
 
 
-def _grid(experiment: Experiment, over: Mapping[str, Any]) -> dict[str, list[Any]]:
-    grid = {name: list(values) for name, values in experiment.over.items()}
+def _grid(experiment: Experiment, over: Mapping[str, Any]) -> dict[str, Any]:
+    grid: dict[str, Any] = {name: list(values) for name, values in experiment.over.items()}
     for name, values in boundary.instance("over", over, Mapping, '{"learner.agent.ridge": [1e-3, 1e-2]}').items():
         if name in grid or str(name).partition(".")[0] in ("seeds", "over", "schema"):
             raise InputError(
