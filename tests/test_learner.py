@@ -1,4 +1,4 @@
-"""The only loop: every portion of a run gives the same bits, settings and seeds run as one call, and nothing is silent."""
+"""The only loop: all portions of a run give the same bits, settings and seeds run as one call, nothing is silent."""
 
 import equinox as eqx
 import jax
@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from oracles.learners import TRACED, Descent, Distance, OnHost, Remembering
 from stackelberg import InputError, advance, commitments, stack, start, train
 from stackelberg._randomness import INIT, STEPS, of_step, role, seed_keys
-
-from oracles.learners import TRACED, Descent, Distance, OnHost, Remembering
 
 
 SEEDS = (0, 7, 11)

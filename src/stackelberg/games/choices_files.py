@@ -15,6 +15,7 @@ import csv
 import difflib
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def read_growing(path: PathName, game: AbstractGame, *, limit: int = SIZE_LIMIT)
     """The same of a log that somebody is still writing, and a remark about what was left out.
 
     A last line that has no end yet is left for the next time; a log with nothing but its header, or that is not there
-    yet, gives `None`.
+    yet, gives `None`. Without a column `period` every row is a period of its own.
     """
     shown = printable(str(path))
     place = as_path(path)
@@ -59,7 +60,11 @@ def read_growing(path: PathName, game: AbstractGame, *, limit: int = SIZE_LIMIT)
     remark = "The last line has no end yet and was left for the next time." if tail.strip() else ""
     if len(whole.strip().splitlines()) <= 1:
         return None, remark or f"{shown} has no rows yet: nothing has been observed."
-    return _choices_of(table_of(whole + mark, shown, MAX_ROWS), game, None, limit), remark
+    table = table_of(whole + mark, shown, MAX_ROWS)
+    choices = _choices_of(table, game, None, limit)
+    if "period" not in table.header:
+        choices = replace(choices, period=np.arange(len(choices)))
+    return choices, remark
 
 
 def _choices_of(table: CsvTable, game: AbstractGame, commitments: PathName | None, limit: int) -> Choices:
