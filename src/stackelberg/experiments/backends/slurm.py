@@ -7,6 +7,7 @@ there.
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import shlex
 import shutil
@@ -69,7 +70,7 @@ class Slurm(AbstractBackend):
         wanted: dict[str, Any] = {
             "job_name": "stackelberg",
             "time": boundary.whole_number("time", time, low=1),
-            "mem": f"{boundary.real_number('memory', memory, low=0.0, low_open=True):g}GB",
+            "mem": f"{math.ceil(1024 * boundary.real_number('memory', memory, low=0.0, low_open=True))}MB",
             "cpus_per_task": boundary.whole_number("cpus", cpus, low=1),
             "partition": partition,
             "account": account,
