@@ -77,7 +77,9 @@ from .experiments.replay import Failure, read_failure
 from .experiments.sweep import StoppedSweepError, SweepProgress, sweep
 from .experiments.sweep_record import read_record, read_sweep
 from .experiments.backends.base import MissingExtraError
+from .experiments.devices import DeviceDifference, device_difference
 from .experiments.sinks import Sink
+from .experiments.sinks_tracking import MLflowSink, TensorBoardSink, WandbSink
 from .experiments.saved import load, policy_of, save
 from .report.figures import plot
 from .report.page import report_page, write_report

@@ -13,8 +13,8 @@ from .words import option, spoken
 OK, FAILED, USAGE, NON_FINITE, SIGNAL = 0, 1, 2, 3, 128
 
 
-USAGE_OF_RUNS = ("E-RUN-004", "E-RUN-007", "E-RUN-008", "E-RUN-009")
-"""What a person can put right with other words: a bad name, no run, another experiment, not fresh."""
+USAGE_OF_RUNS = ("E-RUN-004", "E-RUN-007", "E-RUN-008", "E-RUN-009", "E-SWEEP-003", "E-SWEEP-004")
+"""What a person can put right with other words: a bad name, no run, another experiment, not fresh; likewise sweeps."""
 
 
 class BadStepError(NonFiniteResultError):
@@ -48,7 +48,7 @@ def report(problem: BaseException, as_json: bool = False) -> None:
         print(json.dumps({"schema": "stackelberg-error/1", "error": parts}, ensure_ascii=False), file=sys.stderr)
         return
     headline = " ".join(parts[key] for key in ("code", "place") if key in parts)
-    print(f"error: {headline}", file=sys.stderr)
+    print(f"{'stopped' if getattr(problem, 'signal', 0) else 'error'}: {headline}", file=sys.stderr)
     for key in ("found", "allowed", "remedy"):
         if parts.get(key):
             print(f"  {key:<8} {parts[key]}", file=sys.stderr)

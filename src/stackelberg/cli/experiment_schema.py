@@ -95,14 +95,15 @@ def _closed(properties: Mapping[str, Any], description: str, required: list[str]
 def _shape(cls: type, name: str, checks: list[ast.Call]) -> dict[str, Any]:
     """What a field may be, by the checks of the constructor; by its annotation where there are none."""
     scope = vars(sys.modules[cls.__module__])
-    shapes = [shape for call in checks if (shape := _by_check(call, scope)) is not None]
+    depth = _depth(_annotation(cls, name))
+    shapes = [shape for call in checks if (shape := _by_check(call, scope, depth)) is not None]
     if NUMBERS in shapes:
         return NUMBERS  # checked twice: first in any shape, then in the one that follows from another field
     return shapes[0] if shapes else _by_annotation(_annotation(cls, name))
 
 
-def _by_check(call: ast.Call, scope: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What `boundary.<check>("field", ...)` lets pass."""
+def _by_check(call: ast.Call, scope: Mapping[str, Any], depth: int) -> dict[str, Any] | None:
+    """What `boundary.<check>("field", ...)` lets pass; `depth` is that of the annotation."""
     assert isinstance(call.func, ast.Attribute)
     given = {word.arg: _constant(word.value, scope) for word in call.keywords if word.arg is not None}
     positional = [_constant(argument, scope) for argument in call.args]
@@ -123,7 +124,8 @@ def _by_check(call: ast.Call, scope: Mapping[str, Any]) -> dict[str, Any] | None
             if not isinstance(axes, ast.Tuple):
                 return NUMBERS
             item = {"type": "number", **(_limits(given) if call.func.attr == "real_array" else {"minimum": 0})}
-            return _nested(len(axes.elts), item)
+            is_open = any(isinstance(axis, ast.Starred) for axis in axes.elts)
+            return _nested(depth if is_open else len(axes.elts), item)
         case "instance":
             return _kinds(positional[2])
         case "instances":
@@ -167,6 +169,12 @@ def _annotation(cls: type, name: str) -> str:
     return next(
         (str(one.__annotations__[name]) for one in cls.__mro__ if name in getattr(one, "__annotations__", {})), ""
     )
+
+
+def _depth(annotation: str) -> int:
+    """How many axes an annotation such as "Float[AnyArray, 'a b']" names."""
+    found = re.search(r"\[AnyArray, ['\"](.*?)['\"]\]", annotation)
+    return len(found.group(1).split()) if found else 0
 
 
 def _checks(cls: type) -> dict[str, list[ast.Call]]:

@@ -121,7 +121,7 @@ def _end(number: int, why: str = "") -> None:
         return  # the other thread, or an earlier signal, is on its way out
     words = ("interrupted" if number == signal.SIGINT else "ended") + (f": {why}" if why else "")
     try:
-        cursor = _SHOW_CURSOR if os.isatty(2) else ""  # a progress bar hides it
+        cursor = f"{_SHOW_CURSOR}\n" if os.isatty(2) else ""  # a progress bar hides it, and stands where the words go
         os.write(2, f"{cursor}{words}\n".encode())
     except OSError:
         pass  # nobody reads any more

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from .._runs import Metric
 from ..experiments.progress import Progress
@@ -19,6 +19,7 @@ EVERY = 5.0
 STOPPING = "stopping after this step; once more to leave at once"
 
 
+@runtime_checkable
 class Display(Protocol):
     """Shows how far a run is."""
 
@@ -55,7 +56,8 @@ class Lines:
         elif progress.note == "training" and time.monotonic() - self._written >= EVERY:
             metric = headline(progress.latest, self._meanings)
             shown = "" if metric is None else f", {label(self._meaning(metric))} {progress.latest[metric]:.4g}"
-            words = f"step {progress.step} of {progress.num_steps}, {speed(progress)}{shown}"
+            pace = f", {speed(progress.rate)}" if progress.rate else ""
+            words = f"step {progress.step} of {progress.num_steps}{pace}{shown}"
             self._write(f"{self._name}: {words}")
 
     def stopping(self) -> None:
@@ -94,9 +96,10 @@ class Screen:
         if self._latest is None and progress.step:
             self._console.print(f"{self._name}: {beginning(progress)}", highlight=False, markup=False)
         self._latest = progress
-        words = f"{progress.step}/{progress.num_steps}  {speed(progress)}"
+        words = f"{progress.step}/{progress.num_steps}"
         if progress.rate:
-            words += f"  {duration((progress.num_steps - progress.step) / progress.rate)} left"
+            left = duration((progress.num_steps - progress.step) / progress.rate)
+            words += f"  {speed(progress.rate)}  {left} left"
         self._bar.update(
             self._task,
             description="stopping" if self._is_stopping else progress.note,
@@ -120,8 +123,9 @@ class Screen:
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
         table.add_column(no_wrap=True, overflow="ellipsis", style="dim")
         table.add_column(justify="right", no_wrap=True)
-        for metric, number in self._latest.latest.items():
-            table.add_row(label(self._meanings.get(metric, Metric(metric.replace("_", " ")))), f"{number:.4g}")
+        latest = self._latest.latest
+        for metric in [name for name in self._meanings if name in latest]:
+            table.add_row(label(self._meanings[metric]), f"{latest[metric]:.4g}")
         return Group(self._bar, table)
 
 
@@ -178,12 +182,9 @@ def label(meaning: Metric) -> str:
     return f"{meaning.label} ({meaning.unit})" if meaning.unit else meaning.label
 
 
-def speed(progress: Progress) -> str:
-    """Steps a second, as far as they are known."""
-    rate = progress.rate
-    if not rate:
-        return "compiling" if progress.note == "compiling" else "– steps/s"
-    return f"{rate:.0f} steps/s" if rate >= 10 else f"{rate:.2g} steps/s"
+def speed(rate: float) -> str:
+    """Steps a second, in two digits or more."""
+    return f"{rate:.0f} steps/s" if rate >= 10.0 else f"{rate:.2g} steps/s"
 
 
 def duration(seconds: float) -> str:

@@ -40,7 +40,7 @@ def show(table: Table) -> None:
 
 def remark(words: str, quiet: bool) -> None:
     """A sentence for people, to standard error."""
-    if not quiet:
+    if words and not quiet:
         print(words, file=sys.stderr)
 
 

@@ -51,7 +51,7 @@ def plot(
             record = pictures.record_of(source, kind, response, seed)
             kind = drawn = record.kind
         name = Path(source).resolve().name if is_folder else Path(source).stem
-        base = str(Path(out).with_suffix("")) if out is not None else f"{name}-{drawn}"
+        base = str(Path(out).with_suffix("")) if out is not None else f"{name}-{kind or drawn}"
         figures.plot(record, base, kind)
     files = [f"{base}.{suffix}" for suffix in ("png", "svg", "csv")]
     output.deliver("plot", {"kind": drawn, "files": files}, "\n".join(files), as_json=as_json)

@@ -46,8 +46,9 @@ def train(
 
     planned = training.planned(experiment, changes)
     with display(str(folder), planned.learner, planned.monitor, quiet=quiet) as show:
-        record = training.train(planned, folder, fresh, training.made(sinks), show)
+        record, is_new = training.train(planned, folder, fresh, training.made(sinks), show)
     output.deliver("train", described.to_json(record, folder), None, as_json=as_json)
     if not as_json:
         described.show(record)
+        output.remark("" if is_new else f"{folder} was complete already: nothing was run", quiet)
         output.remark(described.next_commands(folder), quiet)

@@ -36,17 +36,25 @@ def made(sinks: Sequence[tuple[str, str]]) -> list[Sink]:
     return [kinds[name](where) for name, where in sinks]
 
 
-def train(experiment: Experiment, folder: Path, fresh: bool, sinks: Sequence[Sink], show: Display) -> RunRecord:
-    """Run `experiment` in `folder`; a signal stops it after the step, saved, and a second one at once."""
+def train(
+    experiment: Experiment, folder: Path, fresh: bool, sinks: Sequence[Sink], show: Display
+) -> tuple[RunRecord, bool]:
+    """Run `experiment` in `folder`: the record, and whether anything was left to do.
+
+    A signal stops the run after the step, saved, and a second one at once.
+    """
+    seen = False
     with interrupts.finishing(show.stopping) as asked:
         asked.is_idle = True  # before the first step nothing would be lost
 
         def on_progress(progress: Progress) -> None:
+            nonlocal seen
+            seen = True
             asked.is_idle = progress.note == "compiling"
             show(progress)
 
         try:
-            return run(experiment, folder, fresh=fresh, sinks=sinks, on_progress=on_progress, stop=asked)
+            return run(experiment, folder, fresh=fresh, sinks=sinks, on_progress=on_progress, stop=asked), seen
         except NonFiniteStepError as problem:
             raise _explained(problem, experiment, folder) from problem
 

@@ -14,6 +14,7 @@ import numpy as np
 
 
 @runtime_checkable
+@runtime_checkable
 class Sink(Protocol):
     """Takes metrics while a run goes on."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -46,7 +47,9 @@ class TensorBoardSink:
         self._names = Names(experiment)
         place = folder / "tensorboard" if self._folder is None else self._folder
         purge = {"purge_step": step + 1} if step else {}
-        self._writer = self._library.SummaryWriter(str(place), flush_secs=10, **purge)
+        # The library names files by the second; two sessions within one would share a file.
+        suffix = f".{step:012d}-{os.getpid()}"
+        self._writer = self._library.SummaryWriter(str(place), flush_secs=10, filename_suffix=suffix, **purge)
 
     def write(self, step: int, metrics: Mapping[str, np.ndarray]) -> None:
         """One scalar for each metric, setting and seed, and their mean."""
