@@ -160,3 +160,20 @@ def test_a_file_that_is_no_experiment_is_refused(tmp_path, name, text, words):
     (tmp_path / name).write_text(text)
     with pytest.raises((sg.InputError, sg.FileError), match=words):
         sg.read_experiment(tmp_path / name)
+
+
+def test_a_learner_of_your_own_runs_resumes_and_is_read_without_its_class(tmp_path):
+    """Its file form tells it apart, its record can be read by anyone, and no file makes an object of it."""
+    from oracles.learners import Descent
+
+    own = sg.Experiment(Descent(0.1), 30, seeds=3, over={"learner.learning_rate": [0.1, 0.2]})
+    record = sg.run(own, tmp_path / "own")
+    assert record.metrics["loss"].shape == (30, 2, 3)
+    assert record.meaning("loss").unit == "payoff"
+    assert sg.read_run(tmp_path / "own").final("loss").shape == (2, 3)
+    assert sg.verify(tmp_path / "own").problems == ()
+    assert config_hash(own) != config_hash(sg.Experiment(Descent(0.3), 30, seeds=3))
+    data = sg.experiment_to_json(own)
+    assert data["learner"]["kind"] == "own:Descent"
+    with pytest.raises(sg.InputError, match="class of the program"):
+        sg.experiment_from_json(data)

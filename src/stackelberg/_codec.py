@@ -30,11 +30,17 @@ def arguments(cls: type) -> dict[str, inspect.Parameter]:
     return dict(inspect.signature(cls).parameters)
 
 
-def kind_of(value: Any, table: Table) -> str:
-    """The name under which `table` knows the class of `value`."""
+OWN = "own:"
+"""What stands before the name of a class that no table has: it can be written, to tell values apart, and never read."""
+
+
+def kind_of(value: Any, table: Table, own: type | None = None) -> str:
+    """The name under which `table` knows the class of `value`; for other classes below `own` a name to tell it by."""
     for kind, cls in table.items():
         if type(value) is cls:
             return kind
+    if own is not None and isinstance(value, own):
+        return f"{OWN}{type(value).__qualname__}"
     raise InputError(
         UNKNOWN_KIND,
         "object",
@@ -46,13 +52,26 @@ def kind_of(value: Any, table: Table) -> str:
 
 def fields_of(value: Any) -> dict[str, Any]:
     """What the constructor of `value` was given, read back from its fields; `None` is left out."""
-    found = {name: getattr(value, name) for name in arguments(type(value))}
+    try:
+        found = {name: getattr(value, name) for name in arguments(type(value))}
+    except AttributeError as problem:
+        raise InputError(
+            UNKNOWN_KIND,
+            type(value).__name__,
+            found=f"its constructor takes {problem.name!r}, and it has no field of that name",
+            allowed="what the constructor of an object takes can be read back from its fields",
+            remedy="Keep each argument in a field of the same name.",
+        ) from problem
     return {name: entry for name, entry in found.items() if entry is not None}
 
 
-def encode(value: Any, table: Table) -> dict[str, Any]:
-    """`value` as `{"kind": ..., argument: ...}` in JSON's own types; float64 survive bit for bit."""
-    return {"kind": kind_of(value, table)} | {name: _encoded(entry, table) for name, entry in fields_of(value).items()}
+def encode(value: Any, table: Table, own: type | None = None) -> dict[str, Any]:
+    """`value` as `{"kind": ..., argument: ...}` in JSON's own types; float64 survive bit for bit.
+
+    Objects of classes below `own` that the table does not have are written too, see `OWN`; functions by their name.
+    """
+    fields = {name: _encoded(entry, table, own) for name, entry in fields_of(value).items()}
+    return {"kind": kind_of(value, table, own)} | fields
 
 
 def decode(data: Any, table: Table, field: str = "") -> Any:
@@ -69,6 +88,14 @@ def decode(data: Any, table: Table, field: str = "") -> Any:
     if "kind" not in data:
         raise missing(f"{prefix}kind", list(table))
     kind = data["kind"]
+    if isinstance(kind, str) and kind.startswith(OWN):
+        raise InputError(
+            UNKNOWN_KIND,
+            f"{prefix}kind",
+            found=f"{printable(kind, 60)} is a class of the program that wrote this",
+            allowed="files can only name " + ", ".join(table),
+            remedy="Start it from that program; records of its runs can be read anywhere.",
+        )
     if not isinstance(kind, str) or kind not in table:
         raise unknown(UNKNOWN_KIND, f"{prefix}kind", kind, list(table))
     wanted = arguments(table[kind])
@@ -83,11 +110,13 @@ def decode(data: Any, table: Table, field: str = "") -> Any:
     return table[kind](**built)
 
 
-def _encoded(entry: Any, table: Table) -> Any:
-    if type(entry) in table.values():
-        return encode(entry, table)
+def _encoded(entry: Any, table: Table, own: type | None) -> Any:
+    if type(entry) in table.values() or (own is not None and isinstance(entry, own)):
+        return encode(entry, table, own)
+    if own is not None and callable(entry):
+        return {"kind": f"{OWN}function", "name": getattr(entry, "__qualname__", type(entry).__qualname__)}
     if isinstance(entry, tuple | list):
-        return [_encoded(part, table) for part in entry]
+        return [_encoded(part, table, own) for part in entry]
     if hasattr(entry, "__array__"):
         entry = np.asarray(entry).tolist()
     if isinstance(entry, float) and math.isinf(entry):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -26,7 +26,21 @@ class Metric:
     better: Direction = "neither"
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values; `Metric.from_json` reads them back."""
         return {"label": self.label, "unit": self.unit, "seat": self.seat, "better": self.better}
+
+    @classmethod
+    def from_json(cls, data: Any) -> Metric:
+        """What `to_json` wrote, or a `ValueError`."""
+        names = ("label", "unit", "seat", "better")
+        if not isinstance(data, Mapping) or sorted(data) != sorted(names):
+            raise ValueError("it has other keys")
+        label, unit, seat, better = (data[name] for name in names)
+        if not isinstance(label, str) or not isinstance(unit, str):
+            raise ValueError("its label and unit are no text")
+        if seat not in get_args(Seat) or better not in get_args(Direction):
+            raise ValueError("its seat or direction is not known")
+        return cls(label, unit, seat, better)
 
 
 @dataclass(frozen=True, eq=False)

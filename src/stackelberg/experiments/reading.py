@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from .._disk import PathName, printable
-from .._errors import RunError, StackelbergError
+from .._errors import RunError
 from .._runs import Metric, RunRecord
 from . import checkpoints, failures
 from .digests import digest, unsealed
 from .disk import content
 from .folder import CHECKPOINTS, EXPERIMENT, FAILURES, PROVENANCE, RESULT, existing
 from .metrics_log import LOG, Place, curves, holds, read_lines
-from .spec import SCHEMA as EXPERIMENT_SCHEMA, config_hash, experiment_from_json, settings
+from .outline import outline
+from .spec import SCHEMA as EXPERIMENT_SCHEMA
 
 
 DAMAGED = "E-RUN-012"
@@ -58,6 +59,8 @@ def provenance_of(folder: Path, config: str = "") -> dict[str, Any]:
     kinds = {"environment": dict, "sessions": list, "notes": list}
     is_whole = all(isinstance(found.get(name), kind) for name, kind in kinds.items())
     is_whole = is_whole and all(isinstance(note, str) for note in found["notes"])
+    is_whole = is_whole and all(isinstance(session, dict) for session in found["sessions"])
+    is_whole = is_whole and isinstance(found["environment"].get("versions"), dict)
     is_whole = is_whole and (not config or found.get("config") == config)
     return found if is_whole and isinstance(found.get("certificate"), dict | None) else {}
 
@@ -114,9 +117,9 @@ def verify(path: PathName) -> Verification:
     folder = existing(path)
     problems, shape, config = [], None, ""
     try:
-        experiment = experiment_from_json(experiment_of(folder))
-        shape, config = (len(settings(experiment)), len(experiment.seeds)), config_hash(experiment)
-    except (ValueError, StackelbergError) as problem:
+        found = outline(experiment_of(folder))
+        shape, config = (len(found.settings), len(found.seeds)), found.config
+    except ValueError as problem:
         problems.append(f"experiment.json is damaged: {problem}.")
     if not provenance_of(folder, config):
         problems.append("provenance.json is missing or damaged.")
@@ -150,6 +153,7 @@ def read_run(path: PathName) -> RunRecord:
     folder = existing(path)
     try:
         data = experiment_of(folder)
+        planned = outline(data)
     except ValueError as problem:
         raise RunError(
             DAMAGED,
@@ -157,30 +161,29 @@ def read_run(path: PathName) -> RunRecord:
             found=str(problem),
             remedy="Start the run again with its experiment: what is intact is used",
         ) from problem
-    experiment = experiment_from_json(data)
-    origin = provenance_of(folder, config_hash(experiment))
-    chosen = settings(experiment)
-    lines, notes = read_lines(folder / LOG, (len(chosen), len(experiment.seeds)))
+    origin = provenance_of(folder, planned.config)
+    shape = (len(planned.settings), len(planned.seeds))
+    lines, notes = read_lines(folder / LOG, shape)
     if not origin:
         notes.append("provenance.json is missing or damaged: where the numbers come from is not known.")
     if os.path.lexists(folder / RESULT):
         notes += result_problems(folder)
-    steps, metrics = curves(lines, len(chosen), len(experiment.seeds))
+    steps, metrics = curves(lines, *shape)
     status = status_of(folder)
     return RunRecord(
         name=folder.resolve().name,
-        title=experiment.title or folder.resolve().name,
+        title=planned.title or folder.resolve().name,
         steps=steps,
         metrics=metrics,
-        settings=chosen,
-        seeds=experiment.seeds,
-        num_steps=experiment.num_steps,
-        status=np.full((len(chosen), len(experiment.seeds)), status),
-        meanings=_meanings(experiment),
+        settings=planned.settings,
+        seeds=planned.seeds,
+        num_steps=planned.num_steps,
+        status=np.full(shape, status),
+        meanings=_meanings(origin),
         experiment=data,
         provenance=origin,
         certificate=origin.get("certificate"),
-        notes=(*origin.get("notes", []), *notes, *_resumes(experiment)),
+        notes=(*origin.get("notes", []), *notes, *_resumes(origin)),
     )
 
 
@@ -193,12 +196,19 @@ def find_runs(path: PathName) -> list[Path]:
     return [run for entry in inner for run in find_runs(entry)]
 
 
-def _meanings(experiment: Any) -> Mapping[str, Metric]:
-    watched = {} if experiment.monitor is None else experiment.monitor.meanings
-    return {**experiment.learner.meanings, **watched}
+def _meanings(origin: Mapping[str, Any]) -> dict[str, Metric]:
+    """What the metrics are, as the run said; one that is not as it is written is shown by its name."""
+    found = origin.get("meanings")
+    meanings = {}
+    for name, entry in found.items() if isinstance(found, dict) else ():
+        try:
+            meanings[str(name)] = Metric.from_json(entry)
+        except ValueError:
+            continue
+    return meanings
 
 
-def _resumes(experiment: Any) -> list[str]:
-    if experiment.learner.resume == "exact":
+def _resumes(origin: Mapping[str, Any]) -> list[str]:
+    if origin.get("environment", {}).get("resume", "exact") == "exact":
         return []
     return ["Something outside of this run remembers: resumed runs agree in distribution, not bit for bit."]

@@ -22,7 +22,7 @@ from .._errors import RunError
 from .._learner import NonFiniteStepError, Run, chunks, start
 from .._precision import precise
 from .._randomness import golden_bits
-from .._runs import RunRecord
+from .._runs import Metric, RunRecord
 from .._stacking import Learners, stack
 from . import checkpoints, failures, processes, provenance, reading
 from .digests import digest, sealed
@@ -209,6 +209,7 @@ class _Runner:
             "sessions": [*before.get("sessions", []), provenance.session(run.n)],
             "notes": [*before.get("notes", []), *self.notes],
             "certificate": _certificate(self.experiment),
+            "meanings": {name: meaning.to_json() for name, meaning in meanings(self.experiment).items()},
         }
         commit_file(self.disk, self.folder / PROVENANCE, sealed(described))
 
@@ -313,6 +314,12 @@ def _not_fresh(folder: Path) -> RunError:
         found="it is not empty, and a fresh run was asked for",
         remedy="Name another folder, or leave --fresh away to go on with what is there",
     )
+
+
+def meanings(experiment: Experiment) -> dict[str, Metric]:
+    """What every metric of an experiment is."""
+    watched = {} if experiment.monitor is None else experiment.monitor.meanings
+    return {**experiment.learner.meanings, **watched}
 
 
 def learners_of(experiment: Experiment) -> Learners:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import tomli_w
 
 from .. import _codec as codec
@@ -26,8 +27,8 @@ from ..play.agent import Repeated
 from ..play.response_estimation import ResponseEstimation
 from ..play.suboptimality import Suboptimality
 from ..play.world import World
-from .digests import canonical, sha256
 from .experiment import Experiment
+from .outline import COSMETIC as COSMETIC, fingerprint
 
 
 SYNTAX, SUFFIX, SCHEMA_MARK = "E-SPEC-001", "E-SPEC-002", "E-SPEC-003"
@@ -50,13 +51,14 @@ TABLE: dict[str, type] = {
 }
 """Every kind that a file can name. There is no other way to name anything."""
 
-COSMETIC = ("title", "checkpoint_every")
-"""What may change between two starts of one run: it decides no number."""
-
 
 def experiment_to_json(experiment: Experiment) -> dict[str, Any]:
-    """`experiment` as plain values, as its file holds them."""
-    fields = codec.encode(experiment, TABLE)
+    """`experiment` as plain values, as its file holds them.
+
+    A class that the table does not have (a learner of your own) is written as `own:` and its name. That tells runs
+    apart and stands in their records, and no file makes an object of it again.
+    """
+    fields = codec.encode(experiment, TABLE, own=eqx.Module)
     fields["over"] = {name: list(values) for name, values in experiment.over.items()}
     ordered = ("title", "num_steps", "seeds", "record_every", "monitor_every", "checkpoint_every")
     plain = {name: fields[name] for name in ordered if fields.get(name) not in (None, "")}
@@ -124,16 +126,18 @@ def write_experiment(experiment: Experiment, path: PathName) -> None:
 
 def config_hash(experiment: Experiment) -> str:
     """The fingerprint of everything that decides a number."""
-    data = experiment_to_json(experiment)
-    return sha256(canonical({name: entry for name, entry in data.items() if name not in COSMETIC}))
+    return fingerprint(experiment_to_json(experiment))
 
 
 def with_settings(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
-    """The experiment with dotted fields replaced, such as {"learner.agent.ridge": 0.01}; checked like a file."""
-    data = experiment_to_json(experiment)
+    """The experiment with dotted fields replaced, such as {"learner.agent.ridge": 0.01}, checked by its constructors.
+
+    A value may also be written as in a file, with its `kind`.
+    """
+    changed: Any = experiment
     for dotted, value in changes.items():
-        _set(data, dotted, value)
-    return experiment_from_json(data)
+        changed = _replaced(changed, dotted.split("."), value, "")
+    return changed
 
 
 def settings(experiment: Experiment) -> tuple[dict[str, Any], ...]:
@@ -146,6 +150,23 @@ def variants(experiment: Experiment) -> tuple[Experiment, ...]:
     """The experiment of each of its settings."""
     alone = with_settings(experiment, {"over": {}}) if experiment.over else experiment
     return tuple(with_settings(alone, chosen) if chosen else alone for chosen in settings(experiment))
+
+
+def _replaced(place: Any, path: list[str], value: Any, field: str) -> Any:
+    """`place` built anew by its constructor, with what `path` leads to replaced."""
+    name, *rest = path
+    dotted = f"{field}.{name}" if field else name
+    known = list(codec.arguments(type(place))) if type(place).__module__ != "builtins" else []
+    if name not in known:
+        raise codec.unknown(codec.UNKNOWN_KEY, dotted, name, known or ["nothing"])
+    fields = {argument: getattr(place, argument) for argument in known}
+    if rest:
+        fields[name] = _replaced(fields[name], rest, value, dotted)
+    elif isinstance(value, Mapping) and "kind" in value:
+        fields[name] = codec.decode(_with_games(value, Path()), TABLE, dotted)
+    else:
+        fields[name] = value
+    return type(place)(**fields)
 
 
 def _set(data: dict[str, Any], dotted: str, value: Any) -> None:
