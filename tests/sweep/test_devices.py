@@ -29,10 +29,9 @@ import stackelberg as sg
 from tests.sweep.learners import CountedTooOften, Regression
 
 found = {}
-for precision in ("float32", "float64"):
-    for seeds in ((0, 1, 2, 3), (5,)):
-        learner = Regression(0.05, 64, precision)
-        found[f"{precision}, {len(seeds)} seeds"] = sg.device_difference(learner, 20, seeds).to_json()
+for precision, seeds in (("float32", (0, 1, 2, 3)), ("float32", (5,)), ("float64", (5,))):
+    learner = Regression(0.05, 64, precision)
+    found[f"{precision}, {len(seeds)} seeds"] = sg.device_difference(learner, 20, seeds).to_json()
 right = Regression(0.05, 64, "float32")
 found["counted too often"] = sg.device_difference(right, 20, (5,), other=CountedTooOften(right, 4)).to_json()
 json.dump(found, sys.stdout)

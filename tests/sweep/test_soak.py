@@ -5,6 +5,7 @@ complete; when it comes is up to the clock. Neither matters: the table must be t
 last bit, however it went. What is asserted besides is that kills did land, and that no seed was lost or doubled.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import stackelberg as sg
 from stackelberg.experiments import jobs
 from stackelberg.experiments.attempts import attempts_of
 
-from .samples import experiment, kill_amid, same_table
+from .samples import experiment, kill_amid, owner_of, same_table
 
 
 pytestmark = [
@@ -34,7 +35,7 @@ SEVERAL = {
     "learner.agent.ridge": [1e-4, 1e-3, 1e-2, 1e-1],
     "learner.world.follower.inverse_temperature": [2.0, 5.0, 8.0, 11.0],
 }
-SEEDS, STEPS, SAVE = 4, 600, 4
+SEEDS, STEPS, SAVE = 4, 160, 8
 GAP = 4.0
 """Seconds between two kills, at least."""
 
@@ -113,7 +114,7 @@ def test_a_node_that_is_lost_loses_nothing(tmp_path, undisturbed):
     head = start("--head", "--port", str(port), "--include-dashboard=false")
     nodes = [head]
     try:
-        address = reachable(ray, port, environment)
+        address = reachable(port, environment)
         second = start("--address", address)
         nodes.append(second)
         lost = []
@@ -122,7 +123,7 @@ def test_a_node_that_is_lost_loses_nothing(tmp_path, undisturbed):
             pids = lambda: session(second.pid)
             until = time.monotonic() + 240
             while not lost and time.monotonic() < until:
-                mine = [folder for folder in run_folders(path) if holder(folder) in pids()]
+                mine = [folder for folder in run_folders(path) if owner_of(folder) in pids()]
                 if any(any((folder / "checkpoints").glob("0*")) for folder in mine):
                     lost.extend(pids())
                     for pid in lost:
@@ -145,9 +146,8 @@ def test_a_node_that_is_lost_loses_nothing(tmp_path, undisturbed):
             node.wait()
 
 
-def reachable(ray, port, environment):
+def reachable(port, environment):
     """The address of the head, once it answers."""
-    del ray
     script = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False)"
     until = time.monotonic() + 120
     while time.monotonic() < until:
@@ -173,14 +173,6 @@ def session(leader):
     return found
 
 
-def holder(folder):
-    from .samples import owner_of
-
-    return owner_of(folder)
-
-
 def kill(pid):
-    try:
+    with contextlib.suppress(OSError):
         os.kill(pid, 9)
-    except OSError:
-        pass

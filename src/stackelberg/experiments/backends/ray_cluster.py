@@ -20,6 +20,7 @@ from .base import AbstractBackend, Ending, MissingExtraError, Task, quiet
 ONLY_HERE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # as on those systems, every port is opened on 127.0.0.1 alone
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # jobs are worked on as those on="local" are
 }
 
 OBJECT_STORE = 80 * 2**20
