@@ -43,7 +43,8 @@ def learning(record: Record) -> Figure:
                     step, record["low"][rows], record["high"][rows], color=stroke["color"], alpha=0.2, lw=0, zorder=1.7
                 )
             axes.plot(step, record["value"][rows], **stroke, marker="o" if len(step) == 1 else None, ms=5)
-        axes.set_ylabel(_axis(record, metric))
+        _headed(axes, record, metric)
+        _down(axes, record, metric)
         axes.margins(x=0.01)
     for axes in _lowest(panels):
         axes.set_xlabel("step")
@@ -112,13 +113,30 @@ def sensitivity(record: Record) -> Figure:
             across, stroke = record["across"][rows], style.stroke(_seat(record, metric), place)
             axes.plot(across, record["value"][rows], **stroke, marker="osD^"[place % 4], ms=5.5)
             axes.vlines(across, record["low"][rows], record["high"][rows], color=stroke["color"], lw=1.4)
-        axes.set_ylabel(f"final {_axis(record, metric)}")
+        _headed(axes, record, metric, "final ")
         _across(axes, record["across"])
     for axes in _lowest(panels):
         axes.set_xlabel(style.label(record.attributes["across"]))
     _title(figure, record, "Sensitivity")
     _legend(figure, record, [metric for _, metric in panels], band=True, names=groups, bars=True)
     return figure
+
+
+def _headed(axes: Axes, record: Record, metric: str, before: str = "") -> None:
+    """What a panel shows stands above it, where a long label has room; its unit stands beside the axis."""
+    meaning = _meaning(record, metric)
+    axes.set_title(style.label(f"{before}{meaning['label']}", 60), fontsize=10.5, fontweight="normal", pad=5.0)
+    axes.set_ylabel(style.label(meaning["unit"], 24))
+
+
+def _down(axes: Axes, record: Record, metric: str) -> None:
+    """A logarithmic axis for a loss whose middle falls by more than a factor of 30 and stays above 0."""
+    shown = record["value"][record["metric"] == metric]
+    shown = shown[np.isfinite(shown)]
+    if _meaning(record, metric)["better"] == "lower" and len(shown) and shown.min() > 0:
+        if shown.max() / shown.min() > WIDE_SPAN:
+            axes.set_yscale("log", nonpositive="clip")
+            axes.set_ylim(bottom=shown.min() / 3)
 
 
 def _across(axes: Axes, values: np.ndarray) -> None:
