@@ -1,6 +1,7 @@
 """Pictures of runs: what is drawn is what was measured, in the colour of its seat, with its interval or why not."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,14 +78,28 @@ def test_every_shade_is_readable_on_white():
 def test_axes_say_what_and_in_which_unit_and_the_legend_says_what_the_band_is():
     figure = sg.plot(RUNS["sweep"])
     upper, lower = figure.axes
-    assert upper.get_ylabel() == "suboptimality (payoff)"
-    assert lower.get_ylabel() == "follower's regret (payoff)"
+    assert (upper.get_title(loc="left"), upper.get_ylabel()) == ("suboptimality", "payoff")
+    assert (lower.get_title(loc="left"), lower.get_ylabel()) == ("follower's regret", "payoff")
     assert lower.get_xlabel() == "step"
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert words[:3] == ["learning_rate 0.001", "learning_rate 0.01", "learning_rate 0.1"]
     assert words[3] == "95% interval of the interquartile mean over 8 seeds"
     assert "over 3 to 8 seeds" in sg.plot(RUNS["missing"]).legends[0].get_texts()[-1].get_text()
     assert sg.plot(RUNS["single"]).legends[0].get_texts()[-1].get_text() == "one seed, no interval"
+
+
+def test_a_loss_that_falls_far_has_a_logarithmic_axis_and_nothing_else_has():
+    steps = np.arange(1, 41)
+    falling = np.exp(-0.2 * steps)[:, None, None] * np.ones((1, 1, 4))
+    sizes = {"steps": steps, "seeds": (0, 1, 2, 3), "status": np.full((1, 4), "complete"), "settings": ({},)}
+    record = replace(RUNS["single"], metrics={"loss": falling}, **sizes)
+    better = {"lower": "log", "higher": "linear", "neither": "linear"}
+    for direction, scale in better.items():
+        meanings = {"loss": sg.Metric("loss", "payoff", "leader", direction)}
+        drawn = sg.plot(replace(record, meanings=meanings))
+        assert drawn.axes[0].get_yscale() == scale
+    shallow = replace(record, metrics={"loss": 1.0 + falling}, meanings={"loss": sg.Metric("loss", better="lower")})
+    assert sg.plot(shallow).axes[0].get_yscale() == "linear"
 
 
 def test_a_name_of_a_metric_is_a_kind_and_means_its_learning_curve():

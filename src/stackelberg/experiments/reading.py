@@ -14,7 +14,7 @@ from .._disk import PathName, printable
 from .._errors import RunError
 from .._runs import Metric, RunRecord
 from . import checkpoints, failures
-from .digests import digest, unsealed
+from .digests import canonical, digest, unsealed
 from .disk import content
 from .folder import CHECKPOINTS, EXPERIMENT, FAILURES, PROVENANCE, RESULT, existing
 from .metrics_log import LOG, Place, curves, holds, read_lines
@@ -80,8 +80,11 @@ def result_problems(folder: Path) -> list[str]:
         return [f"result.json is damaged: {problem}."]
     problems = []
     try:
-        if digest(experiment_of(folder)) != result.get("experiment"):
+        experiment = experiment_of(folder)
+        if digest(experiment) != result.get("experiment"):
             problems.append("experiment.json is not the one that the result belongs to.")
+        elif canonical(experiment.get("num_steps")) != canonical(result.get("num_steps")):
+            problems.append("result.json tells of another number of steps than experiment.json.")
     except ValueError as problem:
         problems.append(f"experiment.json is damaged: {problem}.")
     try:
@@ -92,9 +95,10 @@ def result_problems(folder: Path) -> list[str]:
         problems.append("result.json does not say how long metrics.jsonl is.")
     try:
         named, steps = result.get("checkpoint"), result.get("num_steps")
-        name = checkpoints.name_of(steps) if type(steps) is int else ""
+        name = checkpoints.name_of(steps) if type(steps) is int and 0 <= steps < 10**12 else ""
         _, facts, manifest = checkpoints.verified(folder / CHECKPOINTS / name)
-        if named != {"name": name, "manifest": manifest} or facts.get("config") != result.get("config"):
+        told = [canonical([source.get(key) for key in ("config", "seeds", "settings")]) for source in (facts, result)]
+        if named != {"name": name, "manifest": manifest} or told[0] != told[1]:
             problems.append("the final checkpoint is not the one that the result belongs to.")
     except ValueError as problem:
         problems.append(f"the final checkpoint is damaged: {problem}.")
@@ -169,17 +173,17 @@ def read_run(path: PathName) -> RunRecord:
     if os.path.lexists(folder / RESULT):
         notes += result_problems(folder)
     steps, metrics = curves(lines, *shape)
-    status = status_of(folder)
+    status, meanings = status_of(folder), _meanings(origin)
     return RunRecord(
         name=folder.resolve().name,
         title=planned.title or folder.resolve().name,
         steps=steps,
-        metrics=metrics,
+        metrics={name: metrics[name] for name in dict.fromkeys([*meanings, *metrics]) if name in metrics},
         settings=planned.settings,
         seeds=planned.seeds,
         num_steps=planned.num_steps,
         status=np.full(shape, status),
-        meanings=_meanings(origin),
+        meanings=meanings,
         experiment=data,
         provenance=origin,
         certificate=origin.get("certificate"),
