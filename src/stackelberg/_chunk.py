@@ -52,7 +52,9 @@ def chunk_on_device(
     for n in range(first, first + length):
         made, metrics, is_finite = _call(learners, state, key, n, 1, monitor_every, last)
         if not is_finite:
-            return Chunk(state, together(good), n - first, Failure(made, metrics))
+            is_measured = (n + 1) % monitor_every == 0 or n + 1 == last
+            seen = metrics if is_measured else _of_learner(learners, state, key, n, metrics)
+            return Chunk(state, together(good), n - first, Failure(made, seen))
         good.append(metrics)
         state = made
     return Chunk(state, together(good), length)  # every state was finite after all, one step at a time
@@ -106,6 +108,23 @@ def first_non_finite(failure: Failure) -> tuple[int, int, tuple[str, ...]]:
     return setting, seed, tuple(name for name, mask in bad.items() if mask[setting, seed])
 
 
+def _of_learner(
+    learners: Learners, state: Any, key: Key, n: int, metrics: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The metrics that the learner records itself: those of a monitor that was not asked are NaN and mean nothing."""
+    if not learners.has_monitor:
+        return metrics
+    placed = learners.placement
+    own = eqx.filter_eval_shape(
+        lambda state, keys: learners.batched(
+            lambda learner, _, state, key: _step(learner, state, key, n, placed)[2], state, keys
+        ),
+        state,
+        of_step(role(key, STEPS), n),
+    )
+    return {name: metrics[name] for name in own}
+
+
 def _call(
     learners: Learners, state: Any, key: Key, first: int, length: int, monitor_every: int, last: int
 ) -> tuple[Any, dict[str, np.ndarray], bool]:
@@ -135,7 +154,9 @@ def _compiled(
             is_measured = ((n + 1) % monitor_every == 0) | (n + 1 == last)
             seen, is_seen_finite = _measured(learners, made, batch, of_step(monitor_key, n), is_measured)
             metrics, is_finite = _merged(metrics, seen), is_finite & is_seen_finite
-        return _like(arrays, eqx.filter(made, eqx.is_array)), metrics, is_finite
+        made = _like(arrays, eqx.filter(made, eqx.is_array))
+        # The state is looked at after each step: what is infinite only for a while must not depend on portions.
+        return made, metrics, is_finite & _all_finite(made)
 
     shapes = eqx.filter_eval_shape(step, arrays, first)[1]
     blank = {name: jnp.full((CAPACITY, *shape.shape), jnp.nan, shape.dtype) for name, shape in shapes.items()}
@@ -148,7 +169,6 @@ def _compiled(
 
     start = (jnp.int32(0), arrays, blank, jnp.bool_(True))
     _, arrays, buffers, is_finite = jax.lax.while_loop(lambda carry: (carry[0] < length) & carry[3], body, start)
-    is_finite &= _all_finite(arrays)
     if placed is not None:
         buffers, is_finite = placed.everywhere((buffers, is_finite))
     return eqx.combine(arrays, rest), buffers, is_finite

@@ -1,6 +1,7 @@
 """A small learner with every kind of array; disks that fail, are killed, or lose power at an operation of choice."""
 
 import errno
+import json
 import os
 import shutil
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import numpy as np
 import optax
 
 import stackelberg as sg
+from stackelberg import _boundary as boundary
 from stackelberg.experiments import spec
 from stackelberg.experiments.disk import AbstractDisk, Disk
 
@@ -48,7 +50,8 @@ class Tiny(sg.AbstractLearner):
     def __init__(
         self, rate=0.1, poison_step=-1.0, poison=0.0, victim=-1.0, width=3, numeric="float64", on_python=False
     ):
-        self.rate, self.poison_step, self.poison, self.victim = map(float, (rate, poison_step, poison, victim))
+        self.rate = boundary.real_number("rate", rate)
+        self.poison_step, self.poison, self.victim = map(float, (poison_step, poison, victim))
         self.width, self.numeric, self.on_python = width, numeric, on_python
 
     @property
@@ -165,8 +168,8 @@ FINAL = ("metrics.jsonl", "result.json", "experiment.json")
 
 def finals(folder):
     """What a finished run came to, bit for bit: its newest checkpoint, its log and its result."""
-    last = sorted(path for path in (folder / "checkpoints").iterdir() if path.name.isdigit())[-1]
-    names = [*FINAL, *(f"checkpoints/{last.name}/{name}" for name in ("arrays.safetensors", "state.json"))]
+    last = json.loads((folder / "result.json").read_bytes())["checkpoint"]["name"]
+    names = [*FINAL, *(f"checkpoints/{last}/{name}" for name in ("arrays.safetensors", "state.json"))]
     return {name: (folder / name).read_bytes() for name in names}
 
 

@@ -26,7 +26,7 @@ from safetensors.numpy import load as load_tensors, save as save_tensors
 from .._learner import Run
 from .._precision import precise
 from .digests import digest, sealed, sha256, unsealed
-from .disk import ARRAYS_LIMIT, LIMIT, AbstractDisk, commit_folder, content, discard
+from .disk import ARRAYS_LIMIT, LIMIT, AbstractDisk, commit_folder, content, discard, is_folder
 from .metrics_log import Place
 
 
@@ -118,7 +118,7 @@ def verified(path: Path, limit: int = ARRAYS_LIMIT) -> tuple[bytes, dict[str, An
 
     `ValueError` says what is wrong with it; arrays of more than `limit` bytes are not read.
     """
-    if path.is_symlink() or not path.is_dir():
+    if not is_folder(path):
         raise ValueError("it is no folder")
     manifest = unsealed(content(path / MANIFEST), MANIFEST_SCHEMA)
     listed = manifest.get("files")

@@ -132,6 +132,14 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a folder, and no link to one, stands there."""
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def commit_folder(disk: AbstractDisk, final_name: Path, files: Mapping[str, bytes]) -> None:
     """A folder with these files under `final_name`, whole or not at all; there must be none of that name yet."""
     temporary = _temporary(final_name)

@@ -13,7 +13,7 @@ from .._learner import NonFiniteStepError
 from .._precision import precise
 from .checkpoints import name_of, restored, stored
 from .digests import sealed, sha256, unsealed
-from .disk import ARRAYS_LIMIT, AbstractDisk, commit_folder, content, discard
+from .disk import ARRAYS_LIMIT, AbstractDisk, commit_folder, content, discard, is_folder
 from .experiment import Experiment
 from .folder import FAILURES
 from .spec import settings
@@ -69,7 +69,7 @@ def write(
 
 def read(place: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The story of a failure and its batch by name, or a `ValueError`."""
-    if place.is_symlink() or not place.is_dir():
+    if not is_folder(place):
         raise ValueError("it is no folder")
     story = unsealed(content(place / STORY), SCHEMA)
     data, described = content(place / BATCH, ARRAYS_LIMIT), story.get("batch")

@@ -25,7 +25,7 @@ from .._randomness import golden_bits
 from .._runs import Metric, RunRecord
 from .._stacking import Learners, stack
 from . import checkpoints, failures, processes, provenance, reading
-from .digests import digest, sealed
+from .digests import canonical, digest, sealed
 from .disk import DISK, AbstractDisk, commit_file, sweep_away
 from .experiment import Experiment
 from .folder import (
@@ -166,7 +166,7 @@ class _Runner:
             try:
                 found = checkpoints.load(self.folder / CHECKPOINTS / name, skeleton, self.learners.precision)
                 place = Place.of(found.facts["log"])
-                if {key: found.facts.get(key) for key in self.facts} != self.facts:
+                if canonical({key: found.facts.get(key) for key in self.facts}) != canonical(self.facts):
                     raise ValueError("it belongs to another experiment")
                 if found.run.n > self.experiment.num_steps:
                     raise ValueError("it goes on beyond the end of the run")

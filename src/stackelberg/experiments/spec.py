@@ -7,6 +7,7 @@ An experiment that is written and read again is the same experiment, to the last
 from __future__ import annotations
 
 import itertools
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,6 +37,9 @@ SYNTAX, SUFFIX, SCHEMA_MARK = "E-SPEC-001", "E-SPEC-002", "E-SPEC-003"
 SCHEMA = "stackelberg-experiment/1"
 
 LIMIT = 16 * 2**20
+
+_ENDLESS_KEY = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){64}""")
+"""Reading a key takes time that grows as the square of its parts."""
 
 AGENTS: dict[str, type] = {"response-estimation": ResponseEstimation}
 """The agents, by the names that stand in files and at the command line."""
@@ -107,6 +111,8 @@ def read_data(path: PathName) -> Any:
     if suffix == ".json":
         return parse_json(text, shown)
     try:
+        if _ENDLESS_KEY.search(text):
+            raise ValueError("a key has more than 64 parts")
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as problem:
         raise FileError(
