@@ -143,6 +143,32 @@ def test_a_sealed_table_that_doubles_a_job_is_refused(tmp_path):
         sg.read_sweep(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("id", "../../home"),
+        ("id", "0000"),
+        ("settings", [-1]),
+        ("settings", [7]),
+        ("settings", [0.0]),
+        ("seeds", ["x"]),
+    ],
+)
+def test_a_sealed_table_that_no_sweep_would_write_is_refused(tmp_path, place, value):
+    data = write_table(tmp_path).to_json()
+    data["jobs"][1][place] = value
+    (tmp_path / jobs.SWEEP).write_bytes(sealed(data))
+    with pytest.raises(sg.RunError) as caught:
+        sg.read_sweep(tmp_path)
+    assert caught.value.code == jobs.DAMAGED_TABLE
+
+
+def test_a_grid_of_more_runs_than_a_sweep_has_is_refused_at_once():
+    over = {"learner.agent.ridge": [1.0 + g for g in range(1001)], "learner.agent.plan_every": [*range(1, 1001)]}
+    with pytest.raises(sg.InputError, match="at most 1,000,000"):
+        jobs.planned(experiment(), over, None, False)
+
+
 def test_a_sweep_that_was_only_begun_reads_as_missing(tmp_path):
     write_table(tmp_path)
     record = sg.read_record(tmp_path)

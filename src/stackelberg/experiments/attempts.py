@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .digests import crc
-from .disk import AbstractDisk
+from .disk import AbstractDisk, content
 
 
 ATTEMPTS = "attempts.jsonl"
@@ -24,8 +24,8 @@ def note(disk: AbstractDisk, folder: Path, job: str, ended: str) -> None:
 def attempts_of(folder: Path) -> list[dict[str, Any]]:
     """Every attempt that is known of, in order."""
     try:
-        pieces = (folder / ATTEMPTS).read_bytes().split(b"\n")
-    except OSError:
+        pieces = content(folder / ATTEMPTS).split(b"\n")
+    except ValueError:
         return []
     return [entry for piece in pieces if (entry := _parsed(piece))]
 
@@ -34,4 +34,9 @@ def _parsed(piece: bytes) -> dict[str, Any] | None:
     body, mark, check = piece.rpartition(b',"crc":"')
     if not mark or check != crc(body + b"}").encode() + b'"}':
         return None
-    return json.loads(body + b"}")
+    try:
+        entry = json.loads(body + b"}")
+    except (ValueError, RecursionError):
+        return None
+    is_whole = isinstance(entry, dict) and all(isinstance(entry.get(name), str) for name in ("job", "ended", "at"))
+    return entry if is_whole else None

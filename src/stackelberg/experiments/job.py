@@ -16,7 +16,7 @@ from typing import Any
 
 from .._errors import InputError, NonFiniteResultError, RunError, StackelbergError
 from .digests import sealed, unsealed
-from .disk import DISK, commit_file
+from .disk import DISK, commit_file, content
 from .lock import LOCKED
 from .runner import OTHER_BITS, StoppedError, run
 from .same import MISMATCH
@@ -59,10 +59,11 @@ def story_path(folder: Path) -> Path:
 def story_of(folder: Path, config: str) -> dict[str, Any]:
     """Why the job with this fingerprint failed when it was last tried; empty when it did not, or was damaged since."""
     try:
-        story = unsealed(story_path(folder).read_bytes(), STORY_SCHEMA)
-    except (OSError, ValueError):
+        story = unsealed(content(story_path(folder)), STORY_SCHEMA)
+    except ValueError:
         return {}
-    return story if story.get("config") == config else {}
+    is_whole = all(isinstance(story.get(name), str) for name in ("code", "message"))
+    return story if is_whole and story.get("config") == config else {}
 
 
 def _would_fail_again(problem: Exception) -> bool:

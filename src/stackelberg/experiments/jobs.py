@@ -12,6 +12,9 @@ job, how often and where, the same numbers come from it and count once.
 
 from __future__ import annotations
 
+import math
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +25,7 @@ from .. import _boundary as boundary
 from .._disk import PathName, as_path, printable
 from .._errors import InputError, RunError
 from .digests import sealed, unsealed
+from .disk import content
 from .experiment import Experiment
 from .spec import COSMETIC, config_hash, experiment_from_json, experiment_to_json, settings, variants, with_settings
 
@@ -31,7 +35,10 @@ DAMAGED_TABLE, NOT_A_SWEEP = "E-SWEEP-002", "E-SWEEP-003"
 SWEEP, JOBS = "sweep.json", "jobs"
 SCHEMA = "stackelberg-sweep/1"
 
-JOB_LIMIT = 9999
+JOB_LIMIT, RUN_LIMIT = 9999, 10**6
+"""The most jobs of a sweep, and the most settings × seeds."""
+
+NAME = re.compile(r"\d{4}-[0-9a-f]{10}")
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,7 @@ def planned(
     """The table, and by job its experiment; every value of the grid is checked here, before anything is written."""
     whole = with_settings(experiment, {"over": _grid(experiment, over)})
     seeds = whole.seeds
+    _check_size("runs", math.prod(len(values) for values in whole.over.values()) * len(seeds), RUN_LIMIT)
     if is_batch:
         parts = [(tuple(range(len(settings(whole)))), seeds, whole)]
     else:
@@ -88,14 +96,7 @@ def planned(
             for g, one in enumerate(variants(whole))
             for group in groups
         ]
-    if len(parts) > JOB_LIMIT:
-        raise InputError(
-            boundary.RANGE,
-            "over",
-            found=f"the grid makes {len(parts):,} jobs",
-            allowed=f"a sweep has at most {JOB_LIMIT:,}",
-            remedy="Put more seeds into a job (seeds_per_job), or cut the grid into several sweeps.",
-        )
+    _check_size("jobs", len(parts), JOB_LIMIT)
     jobs, experiments = [], {}
     for index, (places, group, one) in enumerate(parts):
         config = config_hash(one)
@@ -109,10 +110,11 @@ def planned(
 
 def check_partition(table: Table, shown: str) -> None:
     """Every setting and seed stands in exactly one job, or `RunError`: nothing lost, nothing doubled."""
-    counted = np.zeros((len(settings(table.experiment)), len(table.experiment.seeds)), int)
+    num_settings = math.prod(len(values) for values in table.experiment.over.values())
+    counted = np.zeros((num_settings, len(table.experiment.seeds)), int)
     column = {seed: s for s, seed in enumerate(table.experiment.seeds)}
     for job in table.jobs:
-        for g in job.settings:
+        for g in map(_place, job.settings):
             for seed in job.seeds:
                 counted[g, column[seed]] += 1
     if not np.all(counted == 1) or len({job.config for job in table.jobs}) < len(table.jobs):
@@ -124,29 +126,44 @@ def table_bytes(table: Table) -> bytes:
     return sealed(table.to_json())
 
 
+def _place(g: Any) -> int:
+    if type(g) is not int or g < 0:
+        raise IndexError(f"{g!r} is no setting")
+    return g
+
+
 def read_table(path: PathName) -> Table:
     """The table of the sweep in a folder, verified."""
     folder = as_path(path)
     shown = printable(str(folder / SWEEP))
     try:
-        data = unsealed((folder / SWEEP).read_bytes(), SCHEMA)
-    except FileNotFoundError as problem:
+        data = unsealed(content(folder / SWEEP), SCHEMA)
+    except ValueError as problem:
+        if os.path.lexists(folder / SWEEP):
+            raise damaged(shown, str(problem)) from problem
         raise RunError(
             NOT_A_SWEEP,
             printable(str(path)),
             found="there is no sweep: no sweep.json in it" if folder.is_dir() else "there is no such folder",
             remedy="Check the name",
         ) from problem
-    except (OSError, ValueError) as problem:
-        raise damaged(shown, str(problem)) from problem
     try:
         experiment = experiment_from_json(data["experiment"])
-        rows = [Job(row["id"], row["config"], tuple(row["settings"]), tuple(row["seeds"])) for row in data["jobs"]]
+        rows = [
+            Job(_name(row["id"]), row["config"], tuple(row["settings"]), tuple(row["seeds"])) for row in data["jobs"]
+        ]
         table = Table(experiment, bool(data["is_batch"]), data["seeds_per_job"], tuple(rows))
         check_partition(table, shown)
-    except (KeyError, IndexError, TypeError, InputError) as problem:
+    except (KeyError, IndexError, TypeError, ValueError) as problem:
         raise damaged(shown, f"it cannot be understood ({printable(str(problem), 120)})") from problem
     return table
+
+
+def _name(id: str) -> str:
+    """The name of a job, which becomes the name of a folder."""
+    if not NAME.fullmatch(id):
+        raise ValueError("a job has another name than jobs have")
+    return id
 
 
 def identity(table: Table) -> dict[str, Any]:
@@ -162,6 +179,17 @@ def damaged(shown: str, found: str) -> RunError:
     return RunError(
         DAMAGED_TABLE, shown, found=found, remedy="Remove this one file and start the same sweep: finished jobs count"
     )
+
+
+def _check_size(what: str, count: int, limit: int) -> None:
+    if count > limit:
+        raise InputError(
+            boundary.RANGE,
+            "over",
+            found=f"the grid makes {count:,} {what}",
+            allowed=f"a sweep has at most {limit:,}",
+            remedy="Put more seeds into a job (seeds_per_job), or cut the grid into several sweeps.",
+        )
 
 
 def _grid(experiment: Experiment, over: Mapping[str, Any]) -> dict[str, Any]:

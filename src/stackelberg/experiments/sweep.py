@@ -60,7 +60,7 @@ class StoppedSweepError(RunError):
         super().__init__(
             STOPPED,
             printable(str(folder)),
-            found=f"stopped with {done} of {num_jobs} jobs done; the others have saved",
+            found=f"stopped with {done} of {num_jobs} jobs done; the others go on from their last checkpoint",
             remedy="Start the same sweep again: it goes on from there",
         )
 
@@ -110,10 +110,12 @@ def sweep(
     _open(folder)
     with locked(folder):
         _check_same(table, folder)
-        backend = _backend(place, count, folder, stop, options) if backend is None else backend
+        driver = _Driver(table, folder, tries, on_progress or (lambda _: None), stop)
         try:
-            _prepare(table, experiments, folder)
-            _Driver(table, folder, backend, tries, on_progress or (lambda _: None), stop)()
+            if driver.waiting:
+                with _backend(place, count, folder, stop, options) if backend is None else backend as backend:
+                    _prepare(table, experiments, folder)
+                    driver.drive(backend)
         except OSError as problem:
             raise problem if isinstance(problem, RunError) else unusable(folder, problem) from problem
     return read_sweep(folder)
@@ -126,13 +128,12 @@ class _Driver:
         self,
         table: Table,
         folder: Path,
-        backend: AbstractBackend,
         retries: int,
         on_progress: Callable[[SweepProgress], None],
         stop: Callable[[], int],
     ) -> None:
         self.jobs = {job.id: job for job in table.jobs}
-        self.folder, self.backend, self.retries = folder, backend, retries
+        self.folder, self.retries = folder, retries
         self.on_progress, self.stop = on_progress, stop
         self.done = {job.id for job in table.jobs if is_complete(folder, job)}
         self.failed = {id for id, job in self.jobs.items() if id not in self.done and self._has_failed(job)}
@@ -141,25 +142,24 @@ class _Driver:
         self.tried = dict.fromkeys(self.jobs, 0)
         self.busy = dict.fromkeys(self.jobs, 0)
 
-    def __call__(self) -> None:
         self._report()
-        if not self.waiting:
-            return
-        with self.backend:
-            while self.waiting or self.running:
-                self._submit()
-                for ending in self.backend.ended(0.2):
-                    self._take(ending)
-                if signal := self.stop():
-                    self.backend.close()
-                    raise StoppedSweepError(self.folder, len(self.done), len(self.jobs), signal)
 
-    def _submit(self) -> None:
+    def drive(self, backend: AbstractBackend) -> None:
+        """Let all jobs that wait be worked on, until each of them is done, failed, or given up."""
+        while self.waiting or self.running:
+            self._submit(backend)
+            for ending in backend.ended(0.2):
+                self._take(ending)
+            if signal := self.stop():
+                backend.close()
+                raise StoppedSweepError(self.folder, len(self.done), len(self.jobs), signal)
+
+    def _submit(self, backend: AbstractBackend) -> None:
         now = time.monotonic()
         ready = [id for id, moment in self.waiting.items() if moment <= now]
-        chosen = ready[: max(self.backend.slots - len(self.running), 0)]
+        chosen = ready[: max(backend.slots - len(self.running), 0)]
         if chosen:
-            self.backend.submit([self._task(id) for id in chosen])
+            backend.submit([self._task(id) for id in chosen])
             for id in chosen:
                 del self.waiting[id]
             self.running |= set(chosen)

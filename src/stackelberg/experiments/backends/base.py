@@ -63,7 +63,10 @@ class AbstractBackend(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """End whatever is still being worked on, and wait until it has ended. A run's folder survives that."""
+        """End whatever is still being worked on, and wait until it has ended. A run's folder survives that.
+
+        Called twice it does nothing more.
+        """
 
     def __enter__(self) -> AbstractBackend:
         return self

@@ -38,6 +38,7 @@ class LocalProcesses(AbstractBackend):
                 stdout=log,
                 stderr=log,
                 env=quiet(os.environ),
+                start_new_session=True,  # Ctrl-C is for this process, which lets the job save
             )
             self._running[task.id] = process, log
 

@@ -84,6 +84,7 @@ class RayCluster(AbstractBackend):
             self._ray.wait(list(self._running), num_returns=len(self._running), timeout=10.0)
             self._running.clear()
         if self._is_ours:
+            self._is_ours = False
             self._ray.shutdown()
 
     def _ending(self, reference: Any) -> Ending:
