@@ -1,8 +1,10 @@
 """One small experiment, run once for all tests that look at a finished run; processes share its compilation."""
 
+import getpass
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -35,10 +37,10 @@ COMMAND = [str(Path(sys.executable).with_name("stackelberg"))]
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory):
+def compiled():
     """The folder of compilations, which processes and repetitions share."""
-    place = tmp_path_factory.getbasetemp().parent / "compiled-by-cli-runs"
-    place.mkdir(exist_ok=True)
+    place = Path(tempfile.gettempdir()) / f"stackelberg-tests-{getpass.getuser()}"
+    place.mkdir(mode=0o700, exist_ok=True)
     return place
 
 

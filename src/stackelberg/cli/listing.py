@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -62,24 +63,26 @@ def _entry(path: Path) -> dict[str, Any]:
 
 
 def table(found: Sequence[Mapping[str, Any]]) -> Table:
-    """A row for each run."""
+    """A row for each run; a metric that all have in common stands in the header."""
+    firsts = [next(iter(entry.get("metrics", {}).items()), None) for entry in found]
+    names = {first[0] for first in firsts if first is not None}
+    common = names.pop() if len(names) == 1 else ""
     rows = []
-    for entry in found:
-        first = next(iter(entry.get("metrics", {}).items()), None)
-        final = "" if first is None else f"{first[0]} {_shown(first[1])}"
+    for entry, first in zip(found, firsts, strict=True):
+        final = "" if first is None else _shown(first[1]) if common else f"{first[0]} {_shown(first[1])}"
         steps = f"{entry['step']}/{entry['num_steps']}" if "step" in entry else ""
         done = f"{entry['complete']}/{entry['runs']}" if "runs" in entry else ""
         written = entry["written"].replace("T", " ").removesuffix("Z")[:16]
         rows.append((entry["path"], entry["status"], steps, done, final, written))
-    headers = ("run", "status", "step", "seeds", "final mean", "written (UTC)")
-    return Table(headers, rows, right=frozenset({"step", "seeds"}))
+    headers = ("run", "status", "step", "seeds", common or "final mean", "written (UTC)")
+    return Table(headers, rows, right=frozenset({"step", "seeds", common}))
 
 
 def _shown(value: float | None) -> str:
     return "–" if value is None else number(value)
 
 
-def configuration(record: RunRecord) -> str:
+def configuration(record: RunRecord) -> Table:
     """What was run, field by field, and by what."""
     experiment = {name: value for name, value in record.experiment.items() if name not in ("schema", "digest")}
     environment = record.provenance.get("environment", {})
@@ -94,7 +97,7 @@ def configuration(record: RunRecord) -> str:
         ("sessions", ", ".join(f"from step {one.get('from_step')}" for one in sessions)),
         ("configuration", str(record.provenance.get("config", "unknown"))[:16]),
     ]
-    return Table(("", ""), [*_flat(experiment), *((name, printable(str(value))) for name, value in origin)]).plain()
+    return Table(("", ""), [*_flat(experiment), *((name, printable(str(value))) for name, value in origin)])
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
@@ -103,7 +106,7 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
         for key, entry in value.items():
             yield from _flat(entry, f"{name}.{key}" if name else str(key))
         return
-    text = str(value)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if len(text) > 72 and isinstance(value, list):
         text = (
             "numbers of shape " + " × ".join(map(str, np.shape(value)))

@@ -19,7 +19,6 @@ from ..evaluation.coverage import coverage_map
 from ..evaluation.demand import demand
 from ..evaluation.landscape import landscape
 from ..evaluation.learning import learning_curve
-from ..experiments.sweep_record import read_record
 from ..followers.base import AbstractFollower
 from ..followers.best_response import BestResponse
 from ..followers.quantal_response import QuantalResponse
@@ -60,6 +59,8 @@ def with_attributes(record: Record, **more: Any) -> Record:
 
 def of_run(folder: str, kind: str | None) -> tuple[RunRecord, str]:
     """What is to be drawn of a run or a sweep, and how: as learning curves when nothing else is asked for."""
+    from ..experiments.sweep_record import read_record
+
     record = read_record(folder)
     return record, figures.of_run(record, kind).kind
 

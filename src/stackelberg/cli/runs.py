@@ -62,7 +62,8 @@ def show_run(
     output.deliver("runs-show", described.to_json(record, run) | more, None, as_json=as_json, out=out)
     if not as_json:
         described.show(record)
-        print("\n" + listing.configuration(record))
+        print()
+        output.show(listing.configuration(record))
 
 
 @app.command("verify")
