@@ -133,10 +133,10 @@ def _down(axes: Axes, record: Record, metric: str) -> None:
     """A logarithmic axis for a loss whose middle falls by more than a factor of 30 and stays above 0."""
     shown = record["value"][record["metric"] == metric]
     shown = shown[np.isfinite(shown)]
-    if _meaning(record, metric)["better"] == "lower" and len(shown) and shown.min() > 0:
-        if shown.max() / shown.min() > WIDE_SPAN:
-            axes.set_yscale("log", nonpositive="clip")
-            axes.set_ylim(bottom=shown.min() / 3)
+    is_loss = _meaning(record, metric)["better"] == "lower" and len(shown) and shown.min() > 0
+    if is_loss and shown.max() / shown.min() > WIDE_SPAN:
+        axes.set_yscale("log", nonpositive="clip")
+        axes.set_ylim(bottom=shown.min() / 3)
 
 
 def _across(axes: Axes, values: np.ndarray) -> None:
