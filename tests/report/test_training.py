@@ -98,6 +98,8 @@ def test_a_loss_that_falls_far_has_a_logarithmic_axis_and_nothing_else_has():
         meanings = {"loss": sg.Metric("loss", "payoff", "leader", direction)}
         drawn = sg.plot(replace(record, meanings=meanings))
         assert drawn.axes[0].get_yscale() == scale
+        drawn.draw_without_rendering()
+        assert not any("$" in tick.get_text() for tick in drawn.axes[0].get_yticklabels(which="both"))
     shallow = replace(record, metrics={"loss": 1.0 + falling}, meanings={"loss": sg.Metric("loss", better="lower")})
     assert sg.plot(shallow).axes[0].get_yscale() == "linear"
 

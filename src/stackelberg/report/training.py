@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
 from .._record import Record
 from . import style
@@ -136,6 +136,8 @@ def _down(axes: Axes, record: Record, metric: str) -> None:
     is_loss = _meaning(record, metric)["better"] == "lower" and len(shown) and shown.min() > 0
     if is_loss and shown.max() / shown.min() > WIDE_SPAN:
         axes.set_yscale("log", nonpositive="clip")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_ylim(bottom=shown.min() / 3)
 
 
