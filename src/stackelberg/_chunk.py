@@ -128,16 +128,14 @@ def _of_learner(
 def _call(
     learners: Learners, state: Any, key: Key, first: int, length: int, monitor_every: int, last: int
 ) -> tuple[Any, dict[str, np.ndarray], bool]:
-    state, buffers, is_finite = _compiled(
-        learners, state, key, *(jnp.int32(number) for number in (first, length, monitor_every, last))
-    )
+    numbers = np.array([first, length, monitor_every, last], np.int32)  # in one piece: each array costs a dispatch
+    state, buffers, is_finite = _compiled(learners, state, key, numbers)
     return state, {name: np.asarray(values)[:length] for name, values in buffers.items()}, bool(is_finite)
 
 
 @eqx.filter_jit
-def _compiled(
-    learners: Learners, state: Any, key: Key, first: Any, length: Any, monitor_every: Any, last: Any
-) -> tuple[Any, dict[str, Any], Any]:
+def _compiled(learners: Learners, state: Any, key: Key, numbers: Any) -> tuple[Any, dict[str, Any], Any]:
+    first, length, monitor_every, last = (jnp.asarray(numbers)[place] for place in range(4))
     step_key, monitor_key = role(key, STEPS), role(key, MONITOR)
     arrays, rest = eqx.partition(state, eqx.is_array)
     placed = learners.placement
