@@ -54,6 +54,9 @@ NOT_FRESH, OTHER_BITS, STOPPED = "E-RUN-009", "E-RUN-010", "E-RUN-011"
 SHARE = 0.01
 """The part of its time that a run may spend on saving, when nothing else is said."""
 
+PORTION = 0.5
+"""Seconds of steps between two looks at signals, at most: each costs milliseconds where a state is large."""
+
 AT_LEAST = 5.0
 """Seconds between two checkpoints, when nothing else is said."""
 
@@ -240,6 +243,7 @@ class _Runner:
             experiment.num_steps,
             monitor_every=experiment.monitor_every,
             boundary_every=experiment.checkpoint_every,
+            seconds=PORTION,
             clock=processes.clock,
         )
         try:
