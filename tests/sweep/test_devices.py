@@ -100,6 +100,7 @@ def test_four_devices_agree_with_one_and_gradients_that_are_counted_four_times_w
     assert {entry["num_devices"] for entry in found.values()} == {4}
 
 
+@pytest.mark.slow
 def test_two_processes_compute_what_one_computes_and_only_the_first_one_writes(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
