@@ -170,7 +170,10 @@ def finals(folder):
     """What a finished run came to, bit for bit: its newest checkpoint, its log and its result."""
     last = json.loads((folder / "result.json").read_bytes())["checkpoint"]["name"]
     names = [*FINAL, *(f"checkpoints/{last}/{name}" for name in ("arrays.safetensors", "state.json"))]
-    return {name: (folder / name).read_bytes() for name in names}
+    found: dict[str, Any] = {name: (folder / name).read_bytes() for name in names}
+    for name in ("experiment.json", "result.json"):  # what they say, however their blanks stand
+        found[name] = json.loads(found[name])
+    return found
 
 
 class Killed(BaseException):

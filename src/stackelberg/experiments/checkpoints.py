@@ -41,6 +41,8 @@ HEADER = 2**20
 BITS = {"bfloat16": np.uint16}
 """Types that the array format does not load, and as what they are stored."""
 
+_STORED_AS = {name: np.dtype(kind).name for name, kind in BITS.items()}
+
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
@@ -104,16 +106,12 @@ def encoded(run: Run, facts: Mapping[str, Any], precision: str) -> dict[str, byt
 
 def load(path: Path, skeleton: Run, precision: str) -> Checkpoint:
     """The run in a checkpoint; `ValueError` says what does not fit, and nothing of it is used."""
-    data, facts, manifest = verified(path, _size(skeleton, precision))
-    try:
-        arrays = load_tensors(data)
-    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as problem:
-        raise ValueError("its arrays cannot be read") from problem
+    arrays, facts, manifest = verified(path, _size(skeleton, precision))
     with precise(precision):
         return Checkpoint(_filled(skeleton, arrays, facts), facts, manifest)
 
 
-def verified(path: Path, limit: int = ARRAYS_LIMIT) -> tuple[bytes, dict[str, Any], str]:
+def verified(path: Path, limit: int = ARRAYS_LIMIT) -> tuple[dict[str, np.ndarray], dict[str, Any], str]:
     """The arrays of a checkpoint as its manifest has them, its facts, and the manifest's fingerprint.
 
     `ValueError` says what is wrong with it; arrays of more than `limit` bytes are not read.
@@ -136,7 +134,15 @@ def verified(path: Path, limit: int = ARRAYS_LIMIT) -> tuple[bytes, dict[str, An
     if not isinstance(leaves, dict) or not all(isinstance(kind, dict) for kind in leaves.values()):
         raise ValueError("it does not say what its arrays are")
     Place.of(facts.get("log"))
-    return files[ARRAYS], facts, digest(manifest)
+    try:
+        arrays = load_tensors(files[ARRAYS])
+    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as problem:
+        raise ValueError("its arrays cannot be read") from problem
+    stand = {name: str(array.dtype) for name, array in arrays.items()}
+    told = {name: kind.get("dtype") for name, kind in leaves.items()}
+    if stand != {name: _STORED_AS.get(str(kind), kind) for name, kind in told.items()}:
+        raise ValueError("its arrays are not those that it tells of")
+    return arrays, facts, digest(manifest)
 
 
 def named_leaves(run: Run) -> list[tuple[str, Any]]:
