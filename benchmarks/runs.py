@@ -16,9 +16,9 @@ import jax.random as jr
 
 import stackelberg as sg
 from stackelberg import _learner
-from stackelberg._precision import precise
+from stackelberg._loop.precision import precise
 from stackelberg.experiments import spec
-from stackelberg.experiments.runner import learners_of
+from stackelberg.experiments.running.runner import learners_of
 
 from .measure import Row, cpu_seconds
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from oracles.learners import TRACED, Descent, Distance, OnHost, Remembering
 from stackelberg import InputError, advance, commitments, stack, start, train
-from stackelberg._randomness import INIT, STEPS, of_step, role, seed_keys
+from stackelberg._loop.randomness import INIT, STEPS, of_step, role, seed_keys
 
 
 SEEDS = (0, 7, 11)

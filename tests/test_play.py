@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 import stackelberg as sg
-from stackelberg._precision import precise
-from stackelberg._randomness import PLAY, SAMPLE, STEPS, of_step, role, seed_keys
+from stackelberg._loop.precision import precise
+from stackelberg._loop.randomness import PLAY, SAMPLE, STEPS, of_step, role, seed_keys
 from stackelberg.games.choices_files import read_growing
 from stackelberg.play.ask_tell import episodes
 

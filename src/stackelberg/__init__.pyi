@@ -4,7 +4,7 @@ from ._errors import PrecisionWarning, RunError, SolverError, StackelbergError
 from ._record import Certificate, Estimate, Record, Solution
 from ._runs import Metric, RunRecord
 from ._learner import AbstractLearner, AbstractMonitor, NonFiniteStepError, Run, advance, commitments, start, train
-from ._stacking import Learners, stack
+from ._loop.stacking import Learners, stack
 from .games.base import AbstractGame, AbstractProblem
 from .games.one_shot import OneShot
 from .games.normal_form import NormalFormGame
@@ -71,15 +71,15 @@ from .solvers.plan import Plan
 from .play.suboptimality import Suboptimality
 from .experiments.experiment import Experiment
 from .experiments.spec import experiment_from_json, experiment_to_json, read_experiment, with_settings, write_experiment
-from .experiments.runner import Progress, StoppedError, run
-from .experiments.reading import Verification, find_runs, read_run, verify
-from .experiments.replay import Failure, read_failure
-from .experiments.sweep import StoppedSweepError, SweepProgress, sweep
-from .experiments.sweep_record import read_record, read_sweep
-from .experiments.backends.base import MissingExtraError
-from .experiments.devices import DeviceDifference, device_difference
-from .experiments.sinks import Sink
-from .experiments.sinks_tracking import MLflowSink, TensorBoardSink, WandbSink
+from .experiments.running.runner import Progress, StoppedError, run
+from .experiments.running.reading import Verification, find_runs, read_run, verify
+from .experiments.running.replay import Failure, read_failure
+from .experiments.sweeping.sweep import StoppedSweepError, SweepProgress, sweep
+from .experiments.sweeping.sweep_record import read_record, read_sweep
+from .experiments.sweeping.backends.base import MissingExtraError
+from .experiments.running.devices import DeviceDifference, device_difference
+from .experiments.running.sinks import Sink
+from .experiments.running.sinks_tracking import MLflowSink, TensorBoardSink, WandbSink
 from .experiments.saved import load, policy_of, save
 from .report.figures import plot
 from .report.page import report_page, write_report

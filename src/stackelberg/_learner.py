@@ -18,13 +18,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import _boundary as boundary
-from ._chunk import CAPACITY, chunk_on_device, chunk_on_host, first_non_finite, sampled, together
 from ._errors import NonFiniteResultError
-from ._precision import precise
-from ._randomness import INIT, SAMPLE, UPDATE, role, seed_keys
+from ._loop.chunk import CAPACITY, chunk_on_device, chunk_on_host, first_non_finite, sampled, together
+from ._loop.precision import precise
+from ._loop.randomness import INIT, SAMPLE, UPDATE, role, seed_keys
+from ._loop.stacking import Learners, stacked
 from ._record import Certificate
 from ._runs import Metric
-from ._stacking import Learners, stacked
 from ._types import AnyArray, Key
 
 

@@ -9,8 +9,8 @@ import pytest
 
 import stackelberg as sg
 from stackelberg.cli.early_runs import MISSING_SINK, SINKS
-from stackelberg.experiments import sinks_tracking as tracking
-from stackelberg.experiments.sinks import Sinks
+from stackelberg.experiments.running import sinks_tracking as tracking
+from stackelberg.experiments.running.sinks import Sinks
 
 from .tensorboard import scalars
 

@@ -9,7 +9,8 @@ import pytest
 import stackelberg as sg
 from stackelberg.cli import early_runs, errors
 from stackelberg.cli.live import duration
-from stackelberg.experiments import folder as folders, lock, runner, sweep
+from stackelberg.experiments.running import folder as folders, lock, runner
+from stackelberg.experiments.sweeping import sweep
 
 from .conftest import COMMAND, EXPERIMENT
 from .schemas import valid

@@ -5,8 +5,8 @@ import shutil
 
 from safetensors.numpy import load, save
 
-from stackelberg.experiments import checkpoints
 from stackelberg.experiments.digests import sealed, sha256
+from stackelberg.experiments.running import checkpoints
 
 
 def files_of(folder):

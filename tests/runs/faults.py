@@ -18,7 +18,7 @@ import optax
 import stackelberg as sg
 from stackelberg import _boundary as boundary
 from stackelberg.experiments import spec
-from stackelberg.experiments.disk import AbstractDisk, Disk
+from stackelberg.experiments.running.disk import AbstractDisk, Disk
 
 
 class Memory(eqx.Module):

@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 
 import stackelberg as sg
-from stackelberg.experiments import checkpoints
 from stackelberg.experiments.digests import sealed, sha256
+from stackelberg.experiments.running import checkpoints
 
 from . import damages, faults
 from .faults import AFTER, FaultyDisk, Quick
@@ -46,7 +46,7 @@ class Bomb:
 
 IMPORTS = [
     "os:system", "os.system", "builtins.eval", "builtins:exec", "subprocess:Popen", "importlib:import_module",
-    "stackelberg.experiments.runner:run", "logging.os.system", "posix.system",
+    "stackelberg.experiments.running.runner:run", "logging.os.system", "posix.system",
     "__import__('os').system('touch hacked')",
     "!!python/object/apply:os.system", "${jndi:ldap://x}", "{{7*7}}", "../../etc/passwd", "Repeated", "__class__",
     "__globals__", "entry_point:x", "%00", "$(touch hacked)", "`touch hacked`", "'; touch hacked; '",

@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load
 
 import stackelberg as sg
-from stackelberg.experiments import checkpoints as stored
+from stackelberg.experiments.running import checkpoints as stored
 
 from . import damages, faults
 from .faults import AFTER, FaultyDisk, Quick

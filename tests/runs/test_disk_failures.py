@@ -5,7 +5,7 @@ import errno
 import pytest
 
 import stackelberg as sg
-from stackelberg.experiments import folder as folders, lock
+from stackelberg.experiments.running import folder as folders, lock
 
 from . import faults
 from .faults import AFTER, BEFORE, TORN, FaultyDisk, Quick

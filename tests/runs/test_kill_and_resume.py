@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import stackelberg as sg
-from stackelberg.experiments import metrics_log, runner
-from stackelberg.experiments.disk import Disk
+from stackelberg.experiments.running import metrics_log, runner
+from stackelberg.experiments.running.disk import Disk
 
 from . import faults
 from .faults import AFTER, BEFORE, BOTH, CONTENT, ENTRIES, TORN, FaultyDisk, ForgetfulDisk, Quick

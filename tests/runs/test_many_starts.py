@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import stackelberg as sg
-from stackelberg.experiments import lock
+from stackelberg.experiments.running import lock
 
 from . import faults
 from .faults import Quick
@@ -22,8 +22,8 @@ TESTS = str(Path(__file__).parent.parent)
 LIGHT = """
 import sys, time
 from pathlib import Path
-from stackelberg.experiments import folder, lock
-from stackelberg.experiments.disk import DISK
+from stackelberg.experiments.running import folder, lock
+from stackelberg.experiments.running.disk import DISK
 from stackelberg._errors import RunError
 assert "jax" not in sys.modules
 place = Path(sys.argv[1])

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load
 
 import stackelberg as sg
-from stackelberg.experiments import checkpoints
+from stackelberg.experiments.running import checkpoints
 
 from . import faults
 from .faults import POISONS, Quick
@@ -31,7 +31,7 @@ def experiment(on_python=False, **poison):
 @pytest.fixture(scope="module")
 def whole():
     """Every state of the run that nothing happens to, the identity of each seed, and its metrics."""
-    from stackelberg.experiments.runner import learners_of
+    from stackelberg.experiments.running.runner import learners_of
 
     found = {}
     for on_python in (False, True):
@@ -99,7 +99,7 @@ def test_the_batch_that_is_kept_is_that_of_the_failing_step(whole, tmp_path):
     import jax
     import jax.random as jr
 
-    from stackelberg._randomness import SAMPLE, STEPS as OF_STEPS, of_step, role
+    from stackelberg._loop.randomness import SAMPLE, STEPS as OF_STEPS, of_step, role
 
     error, place = poisoned_run(whole, tmp_path / "run", 33, "position", 1)
     failure = sg.read_failure(place)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import stackelberg as sg
-from stackelberg.experiments import provenance, runner
 from stackelberg.experiments.digests import sealed
+from stackelberg.experiments.running import provenance, runner
 
 from . import faults
 from .faults import AFTER, FaultyDisk, Quick

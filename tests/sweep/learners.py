@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from stackelberg import AbstractLearner, Metric
-from stackelberg._devices import AXIS
+from stackelberg._loop.devices import AXIS
 
 
 DIMENSION, TRUTH = 3, np.array([1.0, -2.0, 0.5])

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 import stackelberg as sg
-from stackelberg.experiments.backends.base import AbstractBackend, Ending
-from stackelberg.experiments.job import work
+from stackelberg.experiments.sweeping.backends.base import AbstractBackend, Ending
+from stackelberg.experiments.sweeping.job import work
 
 
 RIDGES = {"learner.agent.ridge": [1e-3, 1e-2]}

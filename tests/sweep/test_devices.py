@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import stackelberg as sg
-from stackelberg._chunk import _compiled
-from stackelberg.experiments.backends.base import quiet
+from stackelberg._loop.chunk import _compiled
+from stackelberg.experiments.sweeping.backends.base import quiet
 
 from .learners import Regression
 
@@ -48,7 +48,8 @@ if count > 1:
     jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=count, process_id=rank)
 
 import stackelberg as sg
-from stackelberg.experiments import disk, spec
+from stackelberg.experiments import spec
+from stackelberg.experiments.running import disk
 from tests.sweep.learners import Regression
 
 spec.TABLE["regression"] = Regression

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 import stackelberg as sg
-from stackelberg.experiments import jobs, same, spec
-from stackelberg.experiments.attempts import ATTEMPTS, attempts_of
-from stackelberg.experiments.job import story_path
-from stackelberg.experiments.lock import locked
+from stackelberg.experiments import spec
+from stackelberg.experiments.running import same
+from stackelberg.experiments.running.lock import locked
+from stackelberg.experiments.sweeping import jobs
+from stackelberg.experiments.sweeping.attempts import ATTEMPTS, attempts_of
+from stackelberg.experiments.sweeping.job import story_path
 
 from .learners import Regression
 from .samples import RIDGES, Scripted, experiment, same_table

@@ -13,9 +13,10 @@ import time
 import numpy as np
 
 import stackelberg as sg
-from stackelberg.experiments import job, jobs, lock
-from stackelberg.experiments.attempts import attempts_of
-from stackelberg.experiments.backends.base import quiet
+from stackelberg.experiments.running import lock
+from stackelberg.experiments.sweeping import job, jobs
+from stackelberg.experiments.sweeping.attempts import attempts_of
+from stackelberg.experiments.sweeping.backends.base import quiet
 
 from .samples import RIDGES, Scripted, experiment, kill_amid, owner_of, same_table
 
@@ -25,7 +26,7 @@ STEPS, SAVE = 200, 4
 DRIVER = """
 import sys
 from tests.sweep.samples import RIDGES, experiment
-from stackelberg.experiments.sweep import sweep
+from stackelberg.experiments.sweeping.sweep import sweep
 
 sweep(experiment({steps}, checkpoint_every={save}), RIDGES, sys.argv[1], workers=2)
 """
@@ -91,7 +92,13 @@ def lock_is_held(folder):
 def test_a_job_that_is_asked_to_end_saves_and_says_so_by_its_exit_code(tmp_path):
     folder = tmp_path / "run"
     sg.write_experiment(experiment(STEPS, checkpoint_every=None), tmp_path / "experiment.json")
-    command = [sys.executable, "-m", "stackelberg.experiments.job", str(tmp_path / "experiment.json"), str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "stackelberg.experiments.sweeping.job",
+        str(tmp_path / "experiment.json"),
+        str(folder),
+    ]
     process = subprocess.Popen(command, env=quiet(os.environ))
     try:
         while owner_of(folder) != process.pid or not (folder / "provenance.json").exists():

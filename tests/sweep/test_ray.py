@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import stackelberg as sg
-from stackelberg.experiments import jobs
-from stackelberg.experiments.attempts import attempts_of
-from stackelberg.experiments.backends import base, ray_cluster
+from stackelberg.experiments.sweeping import jobs
+from stackelberg.experiments.sweeping.attempts import attempts_of
+from stackelberg.experiments.sweeping.backends import base, ray_cluster
 
 from .samples import RIDGES, Scripted, experiment, kill_amid
 from .test_processes import agree

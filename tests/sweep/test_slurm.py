@@ -11,8 +11,8 @@ import sys
 import pytest
 
 import stackelberg as sg
-from stackelberg.experiments.attempts import attempts_of
-from stackelberg.experiments.backends import slurm
+from stackelberg.experiments.sweeping.attempts import attempts_of
+from stackelberg.experiments.sweeping.backends import slurm
 
 from .samples import RIDGES, Scripted, experiment
 from .test_processes import agree

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import stackelberg as sg
-from stackelberg.experiments import jobs
-from stackelberg.experiments.attempts import attempts_of
+from stackelberg.experiments.sweeping import jobs
+from stackelberg.experiments.sweeping.attempts import attempts_of
 
 from .samples import experiment, kill_amid, owner_of, same_table
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import stackelberg as sg
-from stackelberg.experiments import jobs, sweep as sweeps
 from stackelberg.experiments.digests import sealed
+from stackelberg.experiments.sweeping import jobs, sweep as sweeps
 
 from .samples import RIDGES, Scripted, experiment
 

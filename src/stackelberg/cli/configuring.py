@@ -11,7 +11,7 @@ import tomli_w
 from .._disk import write_whole
 from .._errors import StackelbergError
 from .._record import dumps
-from ..experiments.runner import learners_of
+from ..experiments.running.runner import learners_of
 from ..experiments.spec import experiment_to_json, read_experiment
 from . import errors
 

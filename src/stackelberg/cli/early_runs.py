@@ -11,8 +11,8 @@ from typing import Any
 
 from .._disk import printable
 from .._errors import FileError, InputError, RunError
-from ..experiments.folder import NOT_A_RUN, existing, run_path
-from ..experiments.lock import LOCK, locked
+from ..experiments.running.folder import NOT_A_RUN, existing, run_path
+from ..experiments.running.lock import LOCK, locked
 from . import early
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from .._disk import printable
 from .._errors import RunError
 from .._runs import RunRecord
-from ..experiments.folder import EXPERIMENT, NOT_A_RUN
-from ..experiments.jobs import SWEEP
-from ..experiments.reading import Verification, find_runs, verify
-from ..experiments.sweep_record import read_record
+from ..experiments.running.folder import EXPERIMENT, NOT_A_RUN
+from ..experiments.running.reading import Verification, find_runs, verify
+from ..experiments.sweeping.jobs import SWEEP
+from ..experiments.sweeping.sweep_record import read_record
 from ..report.summary import number
 from ..report.tables import Table
 from . import described

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Protocol, runtime_checkable
 
 from .._runs import Metric
-from ..experiments.progress import Progress
+from ..experiments.running.progress import Progress
 
 
 EVERY = 5.0

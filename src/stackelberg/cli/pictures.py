@@ -59,7 +59,7 @@ def with_attributes(record: Record, **more: Any) -> Record:
 
 def of_run(folder: str, kind: str | None) -> tuple[RunRecord, str]:
     """What is to be drawn of a run or a sweep, and how: as learning curves when nothing else is asked for."""
-    from ..experiments.sweep_record import read_record
+    from ..experiments.sweeping.sweep_record import read_record
 
     record = read_record(folder)
     return record, figures.of_run(record, kind).kind

@@ -25,7 +25,7 @@ def report(
     from . import early_runs
 
     early_runs.a_run(run)
-    from ..experiments.sweep_record import read_record
+    from ..experiments.sweeping.sweep_record import read_record
     from ..report.page import write_report
     from . import output
 

@@ -9,7 +9,7 @@ from typing import Any
 from .._claims import Budget, Verdict
 from .._runs import RunRecord
 from ..experiments.catalog import REPRODUCTIONS, Evidence, Reproduction, chosen
-from ..experiments.progress import Progress
+from ..experiments.running.progress import Progress
 from ..report.figures import plot
 from ..report.page import write_report
 from ..report.tables import Table

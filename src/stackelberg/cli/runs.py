@@ -54,7 +54,7 @@ def show_run(
     from . import early_runs
 
     early_runs.a_run(run)
-    from ..experiments.sweep_record import read_record
+    from ..experiments.sweeping.sweep_record import read_record
     from . import described, listing, output
 
     record = read_record(run)

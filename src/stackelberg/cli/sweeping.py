@@ -10,7 +10,7 @@ from typing import Any
 
 from .._runs import RunRecord
 from ..experiments.spec import read_experiment
-from ..experiments.sweep import SweepProgress, sweep
+from ..experiments.sweeping.sweep import SweepProgress, sweep
 from . import interrupts
 from .live import EVERY, is_drawn, say
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from .._learner import NonFiniteStepError
 from .._runs import RunRecord
-from ..experiments import sinks_tracking as tracking
-from ..experiments.checkpoints import name_of
 from ..experiments.experiment import Experiment
-from ..experiments.folder import FAILURES
-from ..experiments.progress import Progress
-from ..experiments.runner import run
-from ..experiments.sinks import Sink
+from ..experiments.running import sinks_tracking as tracking
+from ..experiments.running.checkpoints import name_of
+from ..experiments.running.folder import FAILURES
+from ..experiments.running.progress import Progress
+from ..experiments.running.runner import run
+from ..experiments.running.sinks import Sink
 from ..experiments.spec import read_experiment, settings
 from . import interrupts
 from .errors import BadStepError

@@ -10,7 +10,7 @@ from typing import Any
 from .. import _boundary as boundary
 from .._errors import InputError
 from .._learner import AbstractLearner, AbstractMonitor
-from .._randomness import checked_seeds
+from .._loop.randomness import checked_seeds
 
 
 STEP_LIMIT = 2**31 - 2

@@ -27,13 +27,13 @@ from ..games.markov import MarkovGame
 from ..games.security import SecurityGame
 from ..play.policy import SCHEMA as POLICY, Policy
 from ..solvers.plan import SCHEMA as PLAN, Plan, plan_from_json
-from .checkpoints import load as load_checkpoint, name_of
 from .experiment import Experiment
-from .folder import CHECKPOINTS, existing
-from .reading import experiment_of, verified_result
-from .runner import learners_of
+from .running.checkpoints import load as load_checkpoint, name_of
+from .running.folder import CHECKPOINTS, existing
+from .running.reading import experiment_of, verified_result
+from .running.runner import learners_of
 from .spec import SCHEMA as EXPERIMENT, experiment_from_json, read_experiment, settings, write_experiment
-from .sweep_record import read_record
+from .sweeping.sweep_record import read_record
 
 
 UNKNOWN, NOT_SAVED = "E-SAVED-001", "E-SAVED-002"

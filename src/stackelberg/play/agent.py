@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from .. import _boundary as boundary
 from .._learner import AbstractLearner, Metrics, Precision, Resume
-from .._randomness import ANNOUNCE, OBSERVE, PLAY, role
+from .._loop.randomness import ANNOUNCE, OBSERVE, PLAY, role
 from .._runs import Metric
 from .._types import AnyArray, Key
 from .world import Episode, Rules, World

@@ -19,8 +19,8 @@ from jaxtyping import Float
 
 from .. import _boundary as boundary
 from .._errors import InputError
-from .._precision import precise
-from .._randomness import ANNOUNCE, INIT, OBSERVE, SAMPLE, STEPS, UPDATE, of_step, role, seed_keys
+from .._loop.precision import precise
+from .._loop.randomness import ANNOUNCE, INIT, OBSERVE, SAMPLE, STEPS, UPDATE, of_step, role, seed_keys
 from .._types import Key
 from ..games.choices import Choices
 from .agent import AbstractAgent

@@ -11,9 +11,9 @@ from ..._claims import Budget, Claim, Verdict
 from ..._errors import SolverError
 from ..._record import Estimate, Record, dumps
 from ..._runs import RunRecord
-from ..disk import DISK, commit_file
-from ..folder import run_path
-from ..runner import Progress
+from ..running.disk import DISK, commit_file
+from ..running.folder import run_path
+from ..running.runner import Progress
 
 
 SCHEMA = "stackelberg-reproduce/1"

@@ -24,7 +24,7 @@ from ...solvers.normal_form.nash import nash_equilibria
 from ...solvers.quantal_stackelberg import QuantalStackelberg
 from ...solvers.solve import solve
 from ..experiment import Experiment
-from ..runner import Progress, StoppedError, run
+from ..running.runner import Progress, StoppedError, run
 from .base import Evidence, Reproduction
 
 

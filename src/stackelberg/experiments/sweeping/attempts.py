@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .digests import crc
-from .disk import AbstractDisk, content
+from ..digests import crc
+from ..running.disk import AbstractDisk, content
 
 
 ATTEMPTS = "attempts.jsonl"

@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import _boundary as boundary
-from .._disk import PathName, as_path, printable
-from .._errors import InputError, RunError
-from .digests import sealed, unsealed
-from .disk import content
-from .experiment import Experiment
-from .spec import COSMETIC, config_hash, experiment_from_json, experiment_to_json, settings, variants, with_settings
+from ... import _boundary as boundary
+from ..._disk import PathName, as_path, printable
+from ..._errors import InputError, RunError
+from ..digests import sealed, unsealed
+from ..experiment import Experiment
+from ..running.disk import content
+from ..spec import COSMETIC, config_hash, experiment_from_json, experiment_to_json, settings, variants, with_settings
 
 
 DAMAGED_TABLE, NOT_A_SWEEP = "E-SWEEP-002", "E-SWEEP-003"

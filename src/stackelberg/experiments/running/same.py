@@ -6,16 +6,16 @@ import os
 from pathlib import Path
 from typing import Any
 
-from .. import _boundary as boundary
-from .._disk import printable
-from .._errors import RunError
+from ... import _boundary as boundary
+from ..._disk import printable
+from ..._errors import RunError
+from ..experiment import Experiment
+from ..spec import COSMETIC, config_hash, experiment_to_json
 from . import reading
 from .disk import TEMPORARY
-from .experiment import Experiment
 from .folder import CHECKPOINTS, EXPERIMENT, FAILURES, PROVENANCE, RESULT
 from .lock import LOCK
 from .metrics_log import LOG
-from .spec import COSMETIC, config_hash, experiment_to_json
 
 
 MISMATCH = "E-RUN-008"

@@ -23,9 +23,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors, save as save_tensors
 
-from .._learner import Run
-from .._precision import precise
-from .digests import digest, sealed, sha256, unsealed
+from ..._learner import Run
+from ..._loop.precision import precise
+from ..digests import digest, sealed, sha256, unsealed
 from .disk import ARRAYS_LIMIT, LIMIT, AbstractDisk, commit_folder, content, discard, is_folder
 from .metrics_log import Place
 

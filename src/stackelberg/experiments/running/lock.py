@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .._disk import printable
-from .._errors import RunError
+from ..._disk import printable
+from ..._errors import RunError
 from .disk import opened_file
 from .folder import unusable
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import jax
 
-from .._learner import AbstractLearner
-from .._randomness import IMPLEMENTATION, golden_bits
+from ..._learner import AbstractLearner
+from ..._loop.randomness import IMPLEMENTATION, golden_bits
 from .lock import owner
 
 

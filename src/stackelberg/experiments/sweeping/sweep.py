@@ -12,23 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import _boundary as boundary
-from .._disk import PathName, printable
-from .._errors import RunError
-from .._runs import RunRecord
+from ... import _boundary as boundary
+from ..._disk import PathName, printable
+from ..._errors import RunError
+from ..._runs import RunRecord
+from ..experiment import Experiment
+from ..running.disk import DISK, commit_file, sweep_away
+from ..running.folder import run_path, unusable
+from ..running.lock import LOCK, LOCKED, locked
+from ..running.runner import learners_of
+from ..running.same import differences
+from ..spec import write_experiment
 from . import attempts
 from .backends.base import AbstractBackend, Ending, Task, usable_cores
 from .backends.here import ThisProcess
 from .backends.local import LocalProcesses
-from .disk import DISK, commit_file, sweep_away
-from .experiment import Experiment
-from .folder import run_path, unusable
 from .job import BUSY, story_of
 from .jobs import JOBS, SWEEP, Job, Table, identity, planned, read_table, table_bytes
-from .lock import LOCK, LOCKED, locked
-from .runner import learners_of
-from .same import differences
-from .spec import write_experiment
 from .sweep_record import is_complete, read_sweep
 
 

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from .._disk import PathName, printable
-from .._errors import RunError
-from .._runs import Metric, RunRecord
+from ..._disk import PathName, printable
+from ..._errors import RunError
+from ..._runs import Metric, RunRecord
+from ..digests import canonical, digest, unsealed
+from ..outline import outline
+from ..spec import SCHEMA as EXPERIMENT_SCHEMA
 from . import checkpoints, failures
-from .digests import canonical, digest, unsealed
 from .disk import content
 from .folder import CHECKPOINTS, EXPERIMENT, FAILURES, PROVENANCE, RESULT, existing
 from .metrics_log import LOG, Place, curves, holds, read_lines
-from .outline import outline
-from .spec import SCHEMA as EXPERIMENT_SCHEMA
 
 
 DAMAGED = "E-RUN-012"

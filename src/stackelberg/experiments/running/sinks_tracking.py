@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import _boundary as boundary
-from .._disk import PathName, as_path
-from .._errors import InputError
-from .digests import canonical, sha256
+from ... import _boundary as boundary
+from ..._disk import PathName, as_path
+from ..._errors import InputError
+from ..digests import canonical, sha256
 from .reading import provenance_of
 
 

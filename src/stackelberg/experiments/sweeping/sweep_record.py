@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from .._disk import PathName, as_path
-from .._runs import Metric, RunRecord
+from ..._disk import PathName, as_path
+from ..._runs import Metric, RunRecord
+from ..digests import sha256
+from ..experiment import Experiment
+from ..running.folder import EXPERIMENT
+from ..running.reading import read_run, verified_result
+from ..spec import experiment_to_json, settings
 from .attempts import attempts_of
-from .digests import sha256
-from .experiment import Experiment
-from .folder import EXPERIMENT
 from .job import story_of
 from .jobs import JOBS, SWEEP, Job, Table, check_partition, read_table
-from .reading import read_run, verified_result
-from .spec import experiment_to_json, settings
 
 
 PROVENANCE = "stackelberg-sweep-provenance/1"

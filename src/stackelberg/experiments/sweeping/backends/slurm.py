@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
-from ... import _boundary as boundary
-from ..._errors import InputError
+from .... import _boundary as boundary
+from ...._errors import InputError
 from .base import AbstractBackend, Ending, MissingExtraError, Task, quiet
 
 

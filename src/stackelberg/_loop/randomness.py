@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
-from . import _boundary as boundary
-from ._errors import InputError
-from ._types import Key
+from .. import _boundary as boundary
+from .._errors import InputError
+from .._types import Key
 
 
 IMPLEMENTATION = "threefry2x32"

@@ -13,12 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import _boundary as boundary
-from ._devices import Placement
-from ._errors import InputError
-from ._randomness import MONITOR, SAMPLE, STEPS, UPDATE, of_step, role
-from ._stacking import Learners
-from ._types import Key
+from .. import _boundary as boundary
+from .._errors import InputError
+from .._types import Key
+from .devices import Placement
+from .randomness import MONITOR, SAMPLE, STEPS, UPDATE, of_step, role
+from .stacking import Learners
 
 
 CAPACITY = 1024

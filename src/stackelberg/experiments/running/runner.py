@@ -16,18 +16,19 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from .. import _boundary as boundary
-from .._disk import PathName, printable
-from .._errors import RunError
-from .._learner import NonFiniteStepError, Run, chunks, start
-from .._precision import precise
-from .._randomness import golden_bits
-from .._runs import Metric, RunRecord
-from .._stacking import Learners, stack
+from ... import _boundary as boundary
+from ..._disk import PathName, printable
+from ..._errors import RunError
+from ..._learner import NonFiniteStepError, Run, chunks, start
+from ..._loop.precision import precise
+from ..._loop.randomness import golden_bits
+from ..._loop.stacking import Learners, stack
+from ..._runs import Metric, RunRecord
+from ..digests import canonical, digest, sealed
+from ..experiment import Experiment
+from ..spec import config_hash, experiment_to_json, variants
 from . import checkpoints, failures, processes, provenance, reading
-from .digests import canonical, digest, sealed
 from .disk import DISK, AbstractDisk, commit_file, sweep_away
-from .experiment import Experiment
 from .folder import (
     CHECKPOINTS,
     EXPERIMENT,
@@ -46,7 +47,6 @@ from .progress import Progress, Rate
 from .reading import RESULT_SCHEMA
 from .same import MISMATCH as MISMATCH, check_same
 from .sinks import Sink, Sinks
-from .spec import config_hash, experiment_to_json, variants
 
 
 NOT_FRESH, OTHER_BITS, STOPPED = "E-RUN-009", "E-RUN-010", "E-RUN-011"

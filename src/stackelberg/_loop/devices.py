@@ -19,8 +19,8 @@ import jax.random as jr
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from . import _boundary as boundary
-from ._errors import InputError
+from .. import _boundary as boundary
+from .._errors import InputError
 
 
 AXIS = "devices"

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import _boundary as boundary
-from .._devices import placement
-from .._errors import InputError
-from .._learner import AbstractLearner, commitments, train
-from .._stacking import stacked
+from ... import _boundary as boundary
+from ..._errors import InputError
+from ..._learner import AbstractLearner, commitments, train
+from ..._loop.devices import placement
+from ..._loop.stacking import stacked
 
 
 @dataclass(frozen=True)

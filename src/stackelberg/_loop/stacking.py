@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import _boundary as boundary
-from ._devices import Placement, placement
-from ._errors import InputError
-from ._precision import precise
+from .. import _boundary as boundary
+from .._errors import InputError
+from .devices import Placement, placement
+from .precision import precise
 
 
 class Learners(eqx.Module):

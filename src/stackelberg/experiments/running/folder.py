@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
 
-from .._disk import PathName, as_path, printable
-from .._errors import RunError
+from ..._disk import PathName, as_path, printable
+from ..._errors import RunError
 from .disk import TEMPORARY, AbstractDisk, is_file
 
 

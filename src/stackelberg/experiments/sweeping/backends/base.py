@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from ..._errors import StackelbergError
+from ...._errors import StackelbergError
 
 
 MISSING_EXTRA = "E-SWEEP-001"
@@ -29,7 +29,7 @@ class Task:
 
     def command(self, *options: str) -> list[str]:
         """What does it, as the arguments of a process."""
-        module = "stackelberg.experiments.job"
+        module = "stackelberg.experiments.sweeping.job"
         return [sys.executable, "-m", module, str(self.experiment), str(self.folder), *options]
 
 

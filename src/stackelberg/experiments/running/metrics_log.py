@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .digests import crc
+from ..digests import crc
 from .disk import LOG_LIMIT, AbstractDisk, content, is_file
 from .folder import LOG
 

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .._disk import as_path, printable
-from .._errors import RunError
-from .._learner import Run, start
-from .._stacking import Learners
+from ..._disk import as_path, printable
+from ..._errors import RunError
+from ..._learner import Run, start
+from ..._loop.stacking import Learners
+from ..experiment import Experiment
+from ..spec import experiment_from_json
 from . import checkpoints, failures, reading
-from .experiment import Experiment
 from .folder import CHECKPOINTS
 from .runner import learners_of
-from .spec import experiment_from_json
 
 
 @dataclass(frozen=True, eq=False)

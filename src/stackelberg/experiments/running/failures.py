@@ -9,14 +9,14 @@ import jax
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors, save as save_tensors
 
-from .._learner import NonFiniteStepError
-from .._precision import precise
+from ..._learner import NonFiniteStepError
+from ..._loop.precision import precise
+from ..digests import sealed, sha256, unsealed
+from ..experiment import Experiment
+from ..spec import settings
 from .checkpoints import name_of, restored, stored
-from .digests import sealed, sha256, unsealed
 from .disk import ARRAYS_LIMIT, AbstractDisk, commit_folder, content, discard, is_folder
-from .experiment import Experiment
 from .folder import FAILURES
-from .spec import settings
 
 
 SCHEMA = "stackelberg-failure/1"

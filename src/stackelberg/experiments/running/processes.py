@@ -17,11 +17,11 @@ import jax.random as jr
 import numpy as np
 from jax.experimental import multihost_utils
 
-from .._learner import NonFiniteStepError, Run, chunks, start
-from .._precision import precise
-from .._randomness import IMPLEMENTATION
-from .._stacking import Learners
-from .experiment import Experiment
+from ..._learner import NonFiniteStepError, Run, chunks, start
+from ..._loop.precision import precise
+from ..._loop.randomness import IMPLEMENTATION
+from ..._loop.stacking import Learners
+from ..experiment import Experiment
 
 
 GO_ON, SAVE = 0, -1

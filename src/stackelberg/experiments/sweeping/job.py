@@ -1,4 +1,4 @@
-"""One job of a sweep, as a process: `python -m stackelberg.experiments.job EXPERIMENT RUN_FOLDER`.
+"""One job of a sweep, as a process: `python -m stackelberg.experiments.sweeping.job EXPERIMENT RUN_FOLDER`.
 
 It runs the experiment of a file in a folder, or goes on with the run that is there, and says how that ended by its exit
 code. What it achieved stands in the folder; why it failed stands beside it, in `RUN_FOLDER.failed.json`.
@@ -14,13 +14,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from .._errors import InputError, NonFiniteResultError, RunError, StackelbergError
-from .digests import sealed, unsealed
-from .disk import DISK, commit_file, content
-from .lock import LOCKED
-from .runner import OTHER_BITS, StoppedError, run
-from .same import MISMATCH
-from .spec import config_hash, read_experiment
+from ..._errors import InputError, NonFiniteResultError, RunError, StackelbergError
+from ..digests import sealed, unsealed
+from ..running.disk import DISK, commit_file, content
+from ..running.lock import LOCKED
+from ..running.runner import OTHER_BITS, StoppedError, run
+from ..running.same import MISMATCH
+from ..spec import config_hash, read_experiment
 
 
 DONE, FAILED, AGAIN, BUSY = 0, 1, 2, 75

@@ -1,0 +1,1 @@
+"""One run in one folder: how it starts, survives, and is read back."""
