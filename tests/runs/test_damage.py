@@ -90,7 +90,17 @@ def test_no_damage_is_loaded_silently_and_every_run_ends_alike(runs, tmp_path, p
             raise AssertionError(f"case {case}, {way.__name__}, {original.name}") from error
     print(json.dumps(found, indent=1))
     harmless = {name for name in found if name.endswith("harmless")}
-    unneeded = ("blanks", "append", "lose", "lose_line", "swap_outside", "swap_checkpoint", "other_type", "drop_leaf")
+    unneeded = (
+        "blanks",
+        "append",
+        "cut",
+        "lose",
+        "lose_line",
+        "swap_outside",
+        "swap_checkpoint",
+        "other_type",
+        "drop_leaf",
+    )
     # Blanks at the end of JSON; a result, or lines after the last checkpoint, that are missing; older checkpoints that
     # fit their manifest and nobody needs.
     assert harmless <= {f"{way}: harmless" for way in unneeded}, found

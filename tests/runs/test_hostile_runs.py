@@ -39,7 +39,7 @@ def test_the_watchman_of_these_tests_sees_what_it_should(tmp_path):
     """The twin: a loader of arrays that unpickles what is no array, and one that follows links, are noticed."""
     unpickles = (
         "import pickle\n"
-        "from stackelberg.experiments import checkpoints\n"
+        "from stackelberg.experiments.running import checkpoints\n"
         "right = checkpoints.load_tensors\n"
         "def load(data):\n"
         "    return pickle.loads(data) if data[:1] == b'\\x80' else right(data)\n"
@@ -57,7 +57,7 @@ def test_the_watchman_of_these_tests_sees_what_it_should(tmp_path):
 def test_a_writer_that_follows_links_would_be_noticed(tmp_path):
     follows = (
         "import os, stat\n"
-        "from stackelberg.experiments import disk, folder, lock\n"
+        "from stackelberg.experiments.running import disk, folder, lock\n"
         "plain = lambda path, flags: os.open(path, flags, 0o666)\n"
         "disk.opened_file = lock.opened_file = plain\n"
         "folder.is_file = disk.is_file = lambda path: path.is_file()\n"

@@ -39,9 +39,8 @@ HEADER = 2**20
 """Room for the names and shapes of arrays beside their bytes."""
 
 BITS = {"bfloat16": np.uint16}
+STORED_AS = {name: np.dtype(bits).name for name, bits in BITS.items()}
 """Types that the array format does not load, and as what they are stored."""
-
-_STORED_AS = {name: np.dtype(kind).name for name, kind in BITS.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,9 +137,7 @@ def verified(path: Path, limit: int = ARRAYS_LIMIT) -> tuple[dict[str, np.ndarra
         arrays = load_tensors(files[ARRAYS])
     except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as problem:
         raise ValueError("its arrays cannot be read") from problem
-    stand = {name: str(array.dtype) for name, array in arrays.items()}
-    told = {name: kind.get("dtype") for name, kind in leaves.items()}
-    if stand != {name: _STORED_AS.get(str(kind), kind) for name, kind in told.items()}:
+    if sorted(arrays) != sorted(leaves) or not all(_is_told(arrays[name], leaves[name]) for name in leaves):
         raise ValueError("its arrays are not those that it tells of")
     return arrays, facts, digest(manifest)
 
@@ -150,6 +147,12 @@ def named_leaves(run: Run) -> list[tuple[str, Any]]:
     arrays = eqx.filter(run.state, lambda leaf: eqx.is_array(leaf) or isinstance(leaf, np.ndarray))
     named = [(jax.tree_util.keystr(path) or ".", leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(arrays)]
     return [(KEY_LEAF, run.key), *named]
+
+
+def _is_told(array: np.ndarray, kind: Mapping[str, Any]) -> bool:
+    dtype = str(kind.get("dtype"))
+    axes = array.shape[:-1] if "key" in kind else array.shape
+    return array.dtype.name == STORED_AS.get(dtype, dtype) and kind.get("shape") == [*axes]
 
 
 def stored(leaf: Any) -> tuple[np.ndarray, dict[str, Any]]:
