@@ -7,7 +7,6 @@ are not doubled where the library has a way to see them.
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import os
 import re
@@ -165,7 +164,13 @@ class Names:
 def imported(library: str) -> Any:
     """The library of a sink, or an `InputError` that says how to get it."""
     try:
-        return importlib.import_module(library)
+        if library == "wandb":
+            import wandb as found  # pyright: ignore[reportMissingImports]
+        elif library == "mlflow":
+            import mlflow as found  # pyright: ignore[reportMissingImports]
+        else:
+            import tensorboardX as found
+        return found
     except ImportError as problem:
         raise InputError(
             MISSING,
