@@ -22,12 +22,12 @@ def met(folder, stride, before=""):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("stride", [6, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("stride", [12, pytest.param(1, marks=pytest.mark.soak)])
 def test_hostile_runs_are_refused_or_harmless_and_nothing_else_happens(tmp_path, stride):
     """More than 2,500 in all; those that are gone on with end as if nothing had been there."""
     found = met(tmp_path, stride)
     print(json.dumps({name: found[name] for name in ("cases", "found", "slowest")}, indent=1))
-    assert found["cases"] >= (2_500 if stride == 1 else 1_200)
+    assert found["cases"] >= (2_500 if stride == 1 else 1_100)
     assert not found["events"], list(found["events"])[:10]
     assert not found["foreign"], found["foreign"][:10]
     assert found["left"] == ["killed", "names", "whole"]

@@ -182,7 +182,7 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 import stackelberg as sg
 from runs import faults
 faults.register()
-sg.run(faults.experiment(600, checkpoint_every=5), sys.argv[1], on_progress=lambda p: print(p.step, flush=True))
+sg.run(faults.experiment(300, checkpoint_every=5), sys.argv[1], on_progress=lambda p: print(p.step, flush=True))
 """
 
 
@@ -224,7 +224,7 @@ def test_a_process_that_is_really_killed_at_random_times_goes_on_to_the_same_bit
             if not was_killed or done >= kills:
                 break
         assert program.whole(folder) == expected
-        assert faults.steps_of(folder) == sorted({*range(1, 601)})
+        assert faults.steps_of(folder) == sorted({*range(1, 301)})
         assert not sg.verify(folder).problems
 
 
