@@ -247,10 +247,17 @@ class Refused(sg.StackelbergError):
 
 
 def cli_cases(folder):
-    """Command lines in this process; a refusal is exit code 2, or 3 for a number that is not finite, with a message."""
+    """Command lines in this process; a refusal is exit code 2, or 3 for a number that is not finite, with a message.
+
+    The verbs are put together once, as in every process that a person starts; `--help` has a time limit of its own.
+    """
+    from typer import main, testing
     from typer.testing import CliRunner
 
     from stackelberg.cli import app
+
+    verbs = main.get_command(app)
+    testing._get_command = lambda _: verbs
 
     os.environ["STACKELBERG_CACHE"] = ""
     runner = CliRunner()

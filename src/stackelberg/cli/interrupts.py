@@ -23,6 +23,9 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
 GRACE = 8.0
 """Seconds that a block has to finish after the first signal; whoever waits for an end waits ten, as a rule."""
 
+_TELLING = 1.0
+"""Seconds that a block which has ended waits for the words about its end; nobody may be reading them."""
+
 _LEAVING = threading.Lock()
 
 _SHOW_CURSOR = "\x1b[?25h"
@@ -39,6 +42,7 @@ class Finishing:
         self._tell, self._grace = tell, grace
         self._number = 0
         self._timer: threading.Timer | None = None
+        self._told = threading.Event()
 
     def __call__(self) -> int:
         return self._number
@@ -53,9 +57,12 @@ class Finishing:
         self._timer.daemon = True
         self._timer.start()
         self._tell()
+        self._told.set()
 
     def done(self) -> None:
-        """The block has ended."""
+        """The block has ended; what the other thread has begun to tell is told before anything that follows."""
+        if self._number:
+            self._told.wait(_TELLING)
         if self._timer is not None:
             self._timer.cancel()
 
