@@ -62,7 +62,9 @@ from .solvers.quantal.prescription import Prescriptions, best_prescriptions
 from .solvers.quantal.rationality import rationality_curve
 from .solvers.markov.backward_induction import BackwardInduction
 from .solvers.markov.gradient_ascent import GradientAscent
+from .play.base import AbstractWorld, Belief, Meeting
 from .play.world import Episode, Rules, World, rules_of
+from .play.markov_world import MarkovEpisode, MarkovRules, MarkovWorld
 from .play.agent import AbstractAgent, Repeated
 from .play.response_estimation import ResponseEstimation
 from .play.ask_tell import Advisor

@@ -165,6 +165,19 @@ def whole_number(field: str, value: Any, *, low: int = 0, high: int | None = Non
     return number
 
 
+def boolean(field: str, value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(
+            TYPE,
+            field,
+            found=f"{shown(value)} is of type {type(value).__name__}",
+            allowed="True or False is needed",
+            remedy="Give True or False.",
+        )
+    return bool(value)
+
+
 def whole_numbers(
     field: str, value: Any, *, axes: Sequence[str | int] | None = None, low: int = 0, high: int | None = None
 ) -> np.ndarray:

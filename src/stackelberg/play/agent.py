@@ -19,7 +19,7 @@ from .._learner import AbstractLearner, Metrics, Precision, Resume
 from .._loop.randomness import ANNOUNCE, OBSERVE, PLAY, role
 from .._runs import Metric
 from .._types import AnyArray, Key
-from .world import Episode, Rules, World
+from .base import AbstractWorld, Belief, Meeting
 
 
 class AbstractAgent(eqx.Module):
@@ -40,20 +40,24 @@ class AbstractAgent(eqx.Module):
         """What is recorded."""
 
     @abstractmethod
-    def init(self, rules: Rules, key: Key) -> Any:
+    def init(self, rules: Any, key: Key) -> Any:
         """What is known before the first announcement."""
 
     @abstractmethod
-    def announce(self, rules: Rules, state: Any, n: Any, key: Key) -> Float[AnyArray, "a"]:
+    def announce(self, rules: Any, state: Any, n: Any, key: Key) -> Float[AnyArray, "..."]:
         """The n-th announcement, counted from 0."""
 
     @abstractmethod
-    def observe(self, rules: Rules, state: Any, episode: Episode, n: Any, key: Key) -> tuple[Any, Metrics]:
+    def observe(self, rules: Any, state: Any, episode: Any, n: Any, key: Key) -> tuple[Any, Metrics]:
         """What is known after the answers to the n-th announcement, and numbers to record."""
 
     @abstractmethod
-    def recommend(self, rules: Rules, state: Any) -> Float[AnyArray, "a"]:
+    def recommend(self, rules: Any, state: Any) -> Float[AnyArray, "..."]:
         """The commitment that now looks best, without any wish to learn more."""
+
+    @abstractmethod
+    def belief(self, rules: Any, state: Any) -> Belief | None:
+        """What it expects of its next announcement, to be compared with the truth; None when it does not say."""
 
 
 class Repeated(AbstractLearner):
@@ -63,11 +67,11 @@ class Repeated(AbstractLearner):
     """
 
     agent: AbstractAgent
-    world: World
+    world: AbstractWorld
 
     def __init__(self, agent: Any, world: Any) -> None:
         self.agent = boundary.instance("agent", agent, AbstractAgent, "sg.ResponseEstimation()")
-        self.world = boundary.instance("world", world, World, "sg.World(game, sg.QuantalResponse(5.0))")
+        self.world = boundary.instance("world", world, AbstractWorld, "sg.World(game, sg.QuantalResponse(5.0))")
 
     @property
     def precision(self) -> Precision:
@@ -98,16 +102,17 @@ class Repeated(AbstractLearner):
         """What the agent knows before the first announcement."""
         return self.agent.init(self.world.rules, key)
 
-    def sample(self, state: Any, n: Any, key: Key) -> Episode:
+    def sample(self, state: Any, n: Any, key: Key) -> Meeting:
         """One announcement and its answers."""
         commitment = self.agent.announce(self.world.rules, state, n, role(key, ANNOUNCE))
-        return self.world.play(commitment, role(key, PLAY))
+        belief = self.agent.belief(self.world.rules, state)
+        return Meeting(self.world.play(commitment, role(key, PLAY)), belief)
 
-    def update(self, state: Any, batch: Episode, n: Any, key: Key) -> tuple[Any, Metrics]:
+    def update(self, state: Any, batch: Meeting, n: Any, key: Key) -> tuple[Any, Metrics]:
         """What the agent makes of them."""
-        state, metrics = self.agent.observe(self.world.rules, state, batch, n, role(key, OBSERVE))
-        return state, {**metrics, "leader_reward": batch.leader_reward / self.world.num_plays}
+        state, metrics = self.agent.observe(self.world.rules, state, batch.episode, n, role(key, OBSERVE))
+        return state, {**metrics, "leader_reward": batch.episode.leader_reward / self.world.num_plays}
 
-    def commitment(self, state: Any) -> Float[AnyArray, "a"]:
+    def commitment(self, state: Any) -> Float[AnyArray, "..."]:
         """What the agent would recommend now."""
         return self.agent.recommend(self.world.rules, state)

@@ -129,6 +129,10 @@ class ResponseEstimation(AbstractAgent):
         del rules
         return state.plan
 
+    def belief(self, rules: Rules, state: Knowledge) -> None:
+        """It plans for one stage, and says what it expects by its estimate."""
+        del rules, state
+
 
 def _named(name: str, values: Float[AnyArray, "d"]) -> dict[str, Any]:
     if values.shape[0] == 1:

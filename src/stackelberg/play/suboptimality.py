@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Float
 
@@ -15,16 +16,26 @@ from .._record import Certificate
 from .._runs import Metric
 from .._types import AnyArray, Key
 from ..followers.best_response import BestResponse
+from ..followers.quantal_response import QuantalResponse
+from ..games.markov import MarkovGame
+from ..solvers.markov.backward_induction import BackwardInduction
+from ..solvers.markov.gradient_ascent import GradientAscent
+from ..solvers.markov.stages import Announcement
 from ..solvers.quantal_stackelberg import QuantalStackelberg
 from ..solvers.solve import solve
-from .world import World
+from .base import AbstractWorld
+
+
+Reference: TypeAlias = Literal["proven", "found"]
+
+REFERENCES: tuple[Reference, ...] = ("proven", "found")
 
 
 @runtime_checkable
 class HasWorld(Protocol):
     """A learner that meets a world."""
 
-    world: World
+    world: AbstractWorld
 
 
 class Suboptimality(AbstractMonitor):
@@ -32,14 +43,23 @@ class Suboptimality(AbstractMonitor):
 
     `world` is that of the learner when left out. The best value is solved once, with a certificate, when the monitor is
     attached; where the certificate is not tight the suboptimality is counted from its upper bound.
+
+    - `counted_from`: "proven", that upper bound, or "found", the best value that was found: for farsighted followers
+      the bound can be far, and what is counted from it never falls to 0.
     """
 
-    world: World | None
+    world: AbstractWorld | None
+    counted_from: Reference = eqx.field(static=True)
     best_value: float
 
-    def __init__(self, world: Any = None) -> None:
-        self.world = None if world is None else boundary.instance("world", world, World, "sg.World(game, follower)")
-        self.best_value = 0.0 if self.world is None else float(_best(self.world).upper)
+    def __init__(self, world: Any = None, counted_from: Any = "proven") -> None:
+        example = "sg.World(game, follower)"
+        self.world = None if world is None else boundary.instance("world", world, AbstractWorld, example)
+        self.counted_from = boundary.one_of("counted_from", counted_from, REFERENCES)  # type: ignore[assignment]
+        self.best_value = 0.0
+        if self.world is not None:
+            proof = _best(self.world)
+            self.best_value = float(proof.upper if self.counted_from == "proven" else proof.lower)
 
     @property
     def meanings(self) -> Mapping[str, Metric]:
@@ -62,7 +82,7 @@ class Suboptimality(AbstractMonitor):
                 allowed="a world is needed to know the truth",
                 remedy="Give one: sg.Suboptimality(sg.World(game, follower)).",
             )
-        return Suboptimality(learner.world)
+        return Suboptimality(learner.world, self.counted_from)
 
     def certificate(self) -> Certificate | None:
         """What was proved about the best value."""
@@ -84,7 +104,18 @@ class Suboptimality(AbstractMonitor):
         return self.world.game.leader_value(commitment, self.world.follower(self.world.game, commitment))
 
 
-def _best(world: World) -> Certificate:
+def _best(world: AbstractWorld) -> Certificate:
+    if isinstance(world.game, MarkovGame):
+        return _best_over_stages(world, world.game)
     if isinstance(world.follower, BestResponse):
         return solve(world.game).certificate
     return QuantalStackelberg(world.follower)(world.game).certificate
+
+
+def _best_over_stages(world: AbstractWorld, game: MarkovGame) -> Certificate:
+    announcement: Announcement = getattr(world, "announcement", "strategy")
+    own = getattr(world.follower, "discount", None)
+    is_myopic = game.horizon == 1 or (game.follower_discount if own is None else own) == 0.0
+    if is_myopic and isinstance(world.follower, QuantalResponse | BestResponse):
+        return BackwardInduction(world.follower, announcement)(game).certificate
+    return GradientAscent(world.follower, announcement)(game).certificate

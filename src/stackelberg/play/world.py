@@ -14,6 +14,7 @@ from .. import _boundary as boundary
 from .._types import AnyArray, Key
 from ..followers.base import AbstractFollower
 from ..games.normal_form import NormalFormGame
+from .base import AbstractWorld
 
 
 class Rules(eqx.Module):
@@ -55,7 +56,7 @@ class Episode(eqx.Module):
     leader_reward: Float[AnyArray, ""]
 
 
-class World(eqx.Module):
+class World(AbstractWorld):
     """A game and the follower that plays it, `num_plays` times after each announcement.
 
     - `game`: in normal form.  `follower`: any.

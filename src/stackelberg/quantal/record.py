@@ -1,0 +1,92 @@
+"""What a leader has seen of a game over stages, as counts: all that likelihoods and regressions need.
+
+Rows are announcements. Between two refits the same one is announced again, so that the log grows with the number of
+different announcements and not with the number of episodes.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from .._types import AnyArray
+from ..play.markov_world import MarkovEpisode, MarkovRules
+
+
+class PlayRecord(eqx.Module):
+    """Counts of what was announced and played.
+
+    - `commitment`: `(n, h, s, a)` or `(n, h, s, b, a)`, one row for each announcement.
+    - `answers`: `(n, h, s, b)`, how often each answer was given to it.
+    - `visits`: `(h, s, a, b)`.  `paid`: `(h, s, a, b)`, the leader's rewards summed.  `moves`: `(h, s, a, b, s)`, to
+      where the play went on; nothing is counted after the last stage.
+    """
+
+    commitment: Float[AnyArray, "n h s *b a"]
+    answers: Float[AnyArray, "n h s b"]
+    visits: Float[AnyArray, "h s a b"]
+    paid: Float[AnyArray, "h s a b"]
+    moves: Float[AnyArray, "h s a b t"]
+
+    @classmethod
+    def empty(cls, rules: MarkovRules, capacity: int) -> PlayRecord:
+        """Room for `capacity` different announcements."""
+        horizon, num_states, num_rows, num_columns = rules.shape
+        announced = rules.uniform_commitment()
+        return cls(
+            jnp.broadcast_to(announced, (capacity, *announced.shape)) + 0.0,
+            jnp.zeros((capacity, horizon, num_states, num_columns)),
+            jnp.zeros((horizon, num_states, num_rows, num_columns)),
+            jnp.zeros((horizon, num_states, num_rows, num_columns)),
+            jnp.zeros((horizon, num_states, num_rows, num_columns, num_states)),
+        )
+
+    def add(self, episode: MarkovEpisode, row: Int[AnyArray, ""] | int) -> PlayRecord:
+        """One episode more, written to `row`. A row beyond the last makes the record NaN, so that the run stops."""
+        horizon = self.visits.shape[0]
+        h = np.arange(horizon)
+        s, a, b = episode.states, episode.leader_actions, episode.follower_actions
+        is_full = jnp.asarray(row) >= self.answers.shape[0]
+        row = jnp.minimum(jnp.asarray(row), self.answers.shape[0] - 1)
+        once = jnp.where(is_full, jnp.nan, 1.0)
+        return PlayRecord(
+            jnp.asarray(self.commitment).at[row].set(episode.commitment),
+            jnp.asarray(self.answers).at[row, h, s, b].add(once),
+            jnp.asarray(self.visits).at[h, s, a, b].add(once),
+            jnp.asarray(self.paid).at[h, s, a, b].add(episode.rewards),
+            jnp.asarray(self.moves).at[h[:-1], s[:-1], a[:-1], b[:-1], s[1:]].add(once),
+        )
+
+
+class Schedule(eqx.Module):
+    """When a new announcement is made: after n episodes the next n / `every` share one (one at least).
+
+    `capacity` is the number of episodes there is room for.
+    """
+
+    capacity: int = eqx.field(static=True)
+    every: int = eqx.field(static=True)
+
+    @property
+    def is_new(self) -> Bool[np.ndarray, "n"]:
+        """`(capacity,)`: whether episode n, counted from 0, is the first one of a new announcement."""
+        new, n = np.zeros(self.capacity, bool), 0
+        while n < self.capacity:
+            new[n] = True
+            n += max(1, n // self.every)
+        return new
+
+    @property
+    def num_rows(self) -> int:
+        """How many announcements that makes."""
+        return int(self.is_new.sum())
+
+    def row(self, n: Int[AnyArray, ""] | int) -> Int[AnyArray, ""]:
+        """The row to which episode n belongs."""
+        return jnp.asarray(np.cumsum(self.is_new) - 1, jnp.int32)[n]
+
+    def is_due(self, n: Int[AnyArray, ""] | int) -> Bool[AnyArray, ""]:
+        """Whether a new plan is needed after episode n."""
+        return jnp.asarray(np.append(self.is_new[1:], True))[n]
