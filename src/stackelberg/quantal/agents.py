@@ -1,0 +1,258 @@
+"""The agents of value iteration: `OptimisticValueIteration` (MLE-OVI) and `PessimisticValueIteration` (MLE-PVI)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from .. import _boundary as boundary
+from .._learner import Metrics
+from .._runs import Metric
+from .._types import AnyArray, Key
+from ..calculus.simplex import entropy, logarithm
+from ..play.agent import AbstractAgent
+from ..play.base import Belief
+from ..play.markov_world import MarkovEpisode, MarkovRules
+from .bonus import Uncertainty
+from .myopic_likelihood import ResponseEstimate, fitted, zero_weights
+from .record import PlayRecord, Schedule
+from .value_iteration import ASSUMED, Assumed, Planned, known, planned
+
+
+class Knowledge(eqx.Module):
+    """What the agents carry: the record, the estimate, the plan, and how surprising the answers have been."""
+
+    record: PlayRecord
+    weights: Float[AnyArray, "h k d"]
+    information: Float[AnyArray, "h k d d"]
+    plan: Planned
+    surprise: Float[AnyArray, ""]
+    variance: Float[AnyArray, ""]
+    slope: Float[AnyArray, ""]
+
+
+MEMORY = 0.99
+"""Of the surprise: it is an average over the last hundred episodes or so, weighted by how recent they are."""
+
+MEANINGS = {
+    "promised_value": Metric("value that the leader expects of its announcement", "payoff", "leader"),
+    "surprise": Metric("surprise at the follower's answers", "standard deviations", "follower"),
+    "saturation": Metric("largest probability of an answer", "", "follower"),
+    "at_cap": Metric("share of bonuses at their cap", "", "leader", "lower"),
+    "slope": Metric("gradient of the likelihood at the estimate, a play", "1/payoff", "follower", "lower"),
+}
+
+
+class OptimisticValueIteration(AbstractAgent):
+    """MLE-OVI: plan for the best that the data leave possible, announce it, learn from the answers.
+
+    - `capacity`: how many episodes there is room for.  `refit_every`: after n episodes the next n / `refit_every` share
+      one announcement (one at least), so that the work grows with the logarithm of their number.
+    - `uncertainty`: the bonuses.  `assumed`: "quantal"; "best response" takes the follower for one that maximises the
+      estimated reward (after Zhong, Yang, Wang and Jordan, 2021), "fixed" for a part of the environment that answers
+      the same whatever is announced. Both are there to be compared with.
+    - `ridge`: λ² × the penalty on squared weights in the likelihood.  `newton_steps`: at each refit.
+    """
+
+    capacity: int
+    refit_every: int
+    newton_steps: int
+    uncertainty: Uncertainty
+    assumed: Assumed = eqx.field(static=True)
+    ridge: float
+
+    def __init__(
+        self,
+        capacity: Any = 2000,
+        refit_every: Any = 20,
+        newton_steps: Any = 3,
+        uncertainty: Any = None,
+        assumed: Any = "quantal",
+        ridge: Any = 1e-2,
+    ) -> None:
+        self.capacity = boundary.whole_number("capacity", capacity, low=1)
+        self.refit_every = boundary.whole_number("refit_every", refit_every, low=1)
+        self.newton_steps = boundary.whole_number("newton_steps", newton_steps, low=1)
+        given = Uncertainty() if uncertainty is None else uncertainty
+        self.uncertainty = boundary.instance("uncertainty", given, Uncertainty, "sg.Uncertainty()")
+        self.assumed = boundary.one_of("assumed", assumed, ASSUMED)  # type: ignore[assignment]
+        self.ridge = boundary.real_number("ridge", ridge, low=0.0, low_open=True)
+
+    @property
+    def max_steps(self) -> int:
+        """One step is one episode."""
+        return self.capacity
+
+    @property
+    def meanings(self) -> Mapping[str, Metric]:
+        """What tells whether the run can be trusted."""
+        return MEANINGS
+
+    def init(self, rules: MarkovRules, key: Key) -> Knowledge:
+        """Nothing seen: everything is worth as much as it can be."""
+        del key
+        return _blank(self, rules, self._schedule.num_rows, 1.0)
+
+    def announce(self, rules: MarkovRules, state: Knowledge, n: Any, key: Key) -> Float[AnyArray, "h s *b a"]:
+        """The present plan."""
+        del rules, n, key
+        return state.plan.commitment
+
+    def observe(
+        self, rules: MarkovRules, state: Knowledge, episode: MarkovEpisode, n: Any, key: Key
+    ) -> tuple[Knowledge, Metrics]:
+        """Count what happened; when a new announcement is due, estimate and plan anew."""
+        del key
+        schedule = self._schedule
+        state = _counted(state, episode, schedule.row(n))
+        renew = lambda: _renewed(self, rules, state, 1.0)
+        state = jax.lax.cond(schedule.is_due(n), renew, lambda: state)
+        return state, _metrics(rules, state)
+
+    def recommend(self, rules: MarkovRules, state: Knowledge) -> Float[AnyArray, "h s *b a"]:
+        """What it would announce next: its plan."""
+        del rules
+        return state.plan.commitment
+
+    def belief(self, rules: MarkovRules, state: Knowledge) -> Belief:
+        """The response and the action values behind the present plan."""
+        del rules
+        return state.plan.belief
+
+    @property
+    def _schedule(self) -> Schedule:
+        return Schedule(self.capacity, self.refit_every)
+
+
+class PessimisticValueIteration(AbstractAgent):
+    """MLE-PVI: the policy whose value is best in the worst case that the log leaves possible.
+
+    It announces what a log says was announced (uniform play when it is asked for itself), observes, and recommends. Its
+    settings are those of `OptimisticValueIteration`; every episode of the log may have an announcement of its own, and
+    `capacity` is how many there are. `is_pessimistic=False` takes the estimates as true: the plug-in plan.
+    """
+
+    capacity: int
+    newton_steps: int
+    uncertainty: Uncertainty
+    assumed: Assumed = eqx.field(static=True)
+    is_pessimistic: bool = eqx.field(static=True)
+    ridge: float
+
+    def __init__(
+        self,
+        capacity: Any = 2000,
+        newton_steps: Any = 30,
+        uncertainty: Any = None,
+        assumed: Any = "quantal",
+        is_pessimistic: Any = True,
+        ridge: Any = 1e-2,
+    ) -> None:
+        self.capacity = boundary.whole_number("capacity", capacity, low=1)
+        self.newton_steps = boundary.whole_number("newton_steps", newton_steps, low=1)
+        given = Uncertainty() if uncertainty is None else uncertainty
+        self.uncertainty = boundary.instance("uncertainty", given, Uncertainty, "sg.Uncertainty()")
+        self.assumed = boundary.one_of("assumed", assumed, ASSUMED)  # type: ignore[assignment]
+        self.is_pessimistic = boundary.boolean("is_pessimistic", is_pessimistic)
+        self.ridge = boundary.real_number("ridge", ridge, low=0.0, low_open=True)
+
+    @property
+    def max_steps(self) -> int:
+        """One row of the record for each episode of the log."""
+        return self.capacity
+
+    @property
+    def meanings(self) -> Mapping[str, Metric]:
+        """What tells whether the plan can be trusted."""
+        return MEANINGS
+
+    def init(self, rules: MarkovRules, key: Key) -> Knowledge:
+        """Nothing seen: everything is worth as little as it can be."""
+        del key
+        return _blank(self, rules, self.capacity, self._sign)
+
+    def announce(self, rules: MarkovRules, state: Knowledge, n: Any, key: Key) -> Float[AnyArray, "h s *b a"]:
+        """Uniform play: it gathers nothing by itself."""
+        del state, n, key
+        return rules.uniform_commitment()
+
+    def observe(
+        self, rules: MarkovRules, state: Knowledge, episode: MarkovEpisode, n: Any, key: Key
+    ) -> tuple[Knowledge, Metrics]:
+        """Count what happened; the plan is made when it is asked for."""
+        del key
+        state = _counted(state, episode, n)
+        return state, _metrics(rules, state)
+
+    def recommend(self, rules: MarkovRules, state: Knowledge) -> Float[AnyArray, "h s *b a"]:
+        """The pessimistic plan for what was observed."""
+        return self.planned(rules, state).commitment
+
+    def planned(self, rules: MarkovRules, state: Knowledge) -> Planned:
+        """The plan with the value that it guarantees, as far as the confidence set holds the truth."""
+        return _renewed(self, rules, state, self._sign).plan
+
+    def belief(self, rules: MarkovRules, state: Knowledge) -> Belief:
+        """What it expected before it saw the log."""
+        del rules
+        return state.plan.belief
+
+    @property
+    def _sign(self) -> float:
+        return -1.0 if self.is_pessimistic else 0.0
+
+
+def _blank(
+    agent: OptimisticValueIteration | PessimisticValueIteration, rules: MarkovRules, num_rows: int, sign: float
+) -> Knowledge:
+    record, weights = PlayRecord.empty(rules, num_rows), zero_weights(rules)
+    information = jnp.zeros((*weights.shape, weights.shape[-1]))
+    follower = known(rules, record, weights, information, agent.uncertainty, agent.capacity)
+    plan = planned(rules, record, follower, agent.uncertainty, sign, agent.assumed, agent.capacity)
+    zero = jnp.zeros(())
+    return Knowledge(record, weights, information, plan, zero, zero, zero)
+
+
+def _counted(state: Knowledge, episode: MarkovEpisode, row: Any) -> Knowledge:
+    """One episode more, and how surprising its answers were to whoever expected what the plan expects."""
+    stages = jnp.arange(episode.states.shape[0])
+    response = jnp.asarray(state.plan.belief.response)[stages, episode.states]
+    log_choice = logarithm(jnp.maximum(response, 1e-12))
+    taken = jnp.take_along_axis(log_choice, episode.follower_actions[:, None], axis=-1)[:, 0]
+    disorder = entropy(response)
+    variance = jnp.sum(response * log_choice**2, axis=-1) - disorder**2
+    return Knowledge(
+        state.record.add(episode, row),
+        state.weights,
+        state.information,
+        state.plan,
+        MEMORY * state.surprise + jnp.sum(-taken - disorder),
+        MEMORY**2 * state.variance + jnp.sum(variance),
+        state.slope,
+    )
+
+
+def _renewed(
+    agent: OptimisticValueIteration | PessimisticValueIteration, rules: MarkovRules, state: Knowledge, sign: float
+) -> Knowledge:
+    """The estimate from all that was seen, and the plan for it."""
+    ridge = jnp.asarray(agent.ridge) / jnp.asarray(rules.inverse_temperature) ** 2
+    found: ResponseEstimate = fitted(rules, state.record, state.weights, ridge, agent.newton_steps)
+    follower = known(rules, state.record, found.weights, found.information, agent.uncertainty, agent.capacity)
+    plan = planned(rules, state.record, follower, agent.uncertainty, sign, agent.assumed, agent.capacity)
+    return Knowledge(state.record, found.weights, found.information, plan, state.surprise, state.variance, found.slope)
+
+
+def _metrics(rules: MarkovRules, state: Knowledge) -> Metrics:
+    return {
+        "promised_value": jnp.asarray(rules.initial) @ state.plan.value[0],
+        "surprise": state.surprise / jnp.sqrt(jnp.maximum(state.variance, 1.0)),
+        "saturation": jnp.max(state.plan.belief.response),
+        "at_cap": state.plan.at_cap,
+        "slope": state.slope,
+    }
