@@ -117,20 +117,34 @@ def interrupted(folder, environment, number):
             running.kill()
 
 
-def test_two_signals_later_the_run_is_the_undisturbed_one_bit_for_bit(tmp_path, environment, command, finished):
-    (tmp_path / "small.toml").write_text(EXPERIMENT)
+def stopped_twice(folder, environment):
+    """The run stopped by SIGINT and then by SIGTERM; False when it was done before a signal could reach it."""
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-        returned, out, err, seconds = interrupted(tmp_path, environment, number)
+        returned, out, err, seconds = interrupted(folder, environment, number)
+        if returned == 0:
+            return False
         assert (returned, out) == (code, ""), err
         assert seconds < 10
         assert "stopped after step" in err
         assert "Start the same command again" in err
         assert "Traceback" not in err
-    last = max(map(int, checkpoints(tmp_path / "runs" / "small")))
-    done = command(tmp_path, "train", "small.toml", "--sink", "tensorboard")
+    return True
+
+
+def test_two_signals_later_the_run_is_the_undisturbed_one_bit_for_bit(tmp_path, environment, command, finished):
+    """On a busy machine the run may end before this process wakes up to send its signal: then it is started afresh."""
+    for attempt in range(5):
+        (tmp_path / str(attempt)).mkdir()
+        (tmp_path / str(attempt) / "small.toml").write_text(EXPERIMENT)
+        if stopped_twice(tmp_path / str(attempt), environment):
+            break
+    folder = tmp_path / str(attempt)
+    last = max(map(int, checkpoints(folder / "runs" / "small")))
+    assert last < 600
+    done = command(folder, "train", "small.toml", "--sink", "tensorboard")
     assert done.returncode == 0, done.stderr
     assert f"going on after step {last} of 600" in done.stderr
-    one, other = finished / "runs" / "small", tmp_path / "runs" / "small"
+    one, other = finished / "runs" / "small", folder / "runs" / "small"
     for name in ("metrics.jsonl", "checkpoints/000000000600/arrays.safetensors"):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
     assert done.stdout == (finished / "printed.txt").read_text()
