@@ -69,6 +69,8 @@ from .play.agent import AbstractAgent, Repeated
 from .play.response_estimation import ResponseEstimation
 from .play.ask_tell import Advisor
 from .play.policy import Policy
+from .quantal.bonus import Uncertainty
+from .quantal.agents import OptimisticValueIteration, PessimisticValueIteration
 from .solvers.plan import Plan
 from .play.suboptimality import Suboptimality
 from .experiments.experiment import Experiment

@@ -25,9 +25,12 @@ from ..followers.files import FOLLOWERS
 from ..games.catalog import catalog_game
 from ..games.files import GAMES, read_game
 from ..play.agent import Repeated
+from ..play.markov_world import MarkovWorld
 from ..play.response_estimation import ResponseEstimation
 from ..play.suboptimality import Suboptimality
 from ..play.world import World
+from ..quantal.agents import OptimisticValueIteration, PessimisticValueIteration
+from ..quantal.bonus import Uncertainty
 from .experiment import Experiment
 from .outline import COSMETIC as COSMETIC, fingerprint
 
@@ -41,7 +44,11 @@ LIMIT = 16 * 2**20
 _ENDLESS_KEY = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){64}""")
 """Reading a key takes time that grows as the square of its parts."""
 
-AGENTS: dict[str, type] = {"response-estimation": ResponseEstimation}
+AGENTS: dict[str, type] = {
+    "response-estimation": ResponseEstimation,
+    "optimistic-value-iteration": OptimisticValueIteration,
+    "pessimistic-value-iteration": PessimisticValueIteration,
+}
 """The agents, by the names that stand in files and at the command line."""
 
 TABLE: dict[str, type] = {
@@ -49,6 +56,8 @@ TABLE: dict[str, type] = {
     "repeated": Repeated,
     "suboptimality": Suboptimality,
     "world": World,
+    "markov-world": MarkovWorld,
+    "uncertainty": Uncertainty,
     **AGENTS,
     **GAMES,
     **FOLLOWERS,
