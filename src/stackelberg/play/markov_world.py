@@ -17,6 +17,7 @@ from .._types import AnyArray, Key
 from ..followers.base import AbstractFollower
 from ..followers.quantal_response import QuantalResponse
 from ..games.markov import MarkovGame
+from ..solvers.markov.stages import ANNOUNCEMENTS, Announcement
 from .base import AbstractWorld
 
 
@@ -100,7 +101,7 @@ class MarkovWorld(AbstractWorld):
 
     game: MarkovGame
     follower: AbstractFollower
-    announcement: Literal["strategy", "prescription"] = eqx.field(static=True)
+    announcement: Announcement = eqx.field(static=True)
     reward_noise: RewardNoise = eqx.field(static=True)
     reward_known: bool = eqx.field(static=True)
     leader_features: Float[AnyArray, "h s a b d"] | None
@@ -120,8 +121,7 @@ class MarkovWorld(AbstractWorld):
     ) -> None:
         self.game = _with_an_end(boundary.instance("game", game, MarkovGame, "sg.MarkovGame(..., horizon=3)"))
         self.follower = boundary.instance("follower", follower, AbstractFollower, "sg.QuantalResponse(5.0)")
-        words = ("strategy", "prescription")
-        self.announcement = boundary.one_of("announcement", announcement, words)  # type: ignore[assignment]
+        self.announcement = boundary.one_of("announcement", announcement, ANNOUNCEMENTS)  # type: ignore[assignment]
         self.reward_noise = boundary.one_of("reward_noise", reward_noise, NOISES)  # type: ignore[assignment]
         self.reward_known = boundary.boolean("reward_known", reward_known)
         self.leader_features = self._features("leader_features", leader_features)
