@@ -22,6 +22,7 @@ from .games.catalog import catalog_game
 from .games.catalog_entry import CatalogEntry
 from .games.generators import coordination_game, covariant_game, degenerate_game, duopoly, grab_the_dollar, random_game
 from .games.generators import travellers_dilemma, zero_sum_game
+from .games.generators_markov import random_markov_game
 from .games.choices import Choices, from_frequencies
 from .games.choices_files import choices_template, read_choices, write_choices
 from .games.published_choices import ochs_matching_pennies
@@ -31,6 +32,7 @@ from .followers.quantal_response import QuantalResponse
 from .followers.files import follower_from_json, follower_to_json
 from .followers.behavioural import SUQR, LinearResponse, Mixture, Trembling
 from .followers.level_k import LevelK
+from .followers.gauge import anchored, centred, gauge_dimension, shaped
 from .followers.perceived_payoff import PerceivedPayoff
 from .followers.simulate import sample_choices
 from .followers.fitting.models import AbstractResponseModel, QuantalEquilibriumModel, QuantalModel
@@ -39,6 +41,8 @@ from .followers.fitting.weights import PayoffModel, SUQRModel, WeightsModel
 from .followers.fitting.result import Fit
 from .followers.fitting.fit import compare_models, comparison, fit_response
 from .evaluation.outcome import Outcome, evaluate
+from .evaluation.performance_difference import FarsightedError, RegretTerms, farsighted_error
+from .evaluation.performance_difference import performance_difference, regret_terms
 from .evaluation.landscape import landscape
 from .evaluation.learning import learning_curve
 from .evaluation.response_curve import response_curve

@@ -5,9 +5,10 @@ from __future__ import annotations
 from ... import _boundary as boundary
 from .base import Evidence as Evidence, Reproduction as Reproduction
 from .foundations import COMMITMENT, ESTIMATION
+from .quantal_identities import ENTRIES as identities
 
 
-REPRODUCTIONS: dict[str, Reproduction] = {entry.name: entry for entry in (COMMITMENT, ESTIMATION)}
+REPRODUCTIONS: dict[str, Reproduction] = {entry.name: entry for entry in (COMMITMENT, ESTIMATION, *identities)}
 """By `paper:experiment`, in the order of the docs."""
 
 
