@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import stackelberg as sg
 from stackelberg.cli import app
+from stackelberg.experiments.catalog import REPRODUCTIONS
 
 
 RUNNER = CliRunner()
@@ -52,7 +53,8 @@ def test_the_foundations_hold_and_leave_what_was_measured(tmp_path):
 
 def test_without_a_name_it_lists_what_there_is():
     names = [entry["name"] for entry in answer(verb="reproduce")["experiments"]]
-    assert names == ["foundations:commitment", "foundations:estimation"]
+    assert names == list(REPRODUCTIONS)
+    assert names[:3] == ["foundations:commitment", "foundations:estimation", "quantal:E1"]
 
 
 @pytest.mark.parametrize(

@@ -153,8 +153,8 @@ class MarkovWorld(AbstractWorld):
             game.initial,
             rate,
             own,
-            jnp.min(reward),
-            jnp.max(reward),
+            reward.min(),
+            reward.max(),
             self._over_stages(reward) if self.reward_known else None,
             self.leader_features,
             self.follower_features,
@@ -195,7 +195,8 @@ class MarkovWorld(AbstractWorld):
         return MarkovEpisode(commitment, states, own, actions, paid)
 
     def _over_stages(self, reward: Float[AnyArray, "*h s a b"]) -> Float[AnyArray, "h s a b"]:
-        return jnp.broadcast_to(jnp.asarray(reward), (self.game.horizon, *jnp.shape(reward)[-3:]))
+        shape = (self.game.horizon or 0, *reward.shape[-3:])
+        return np.broadcast_to(reward, shape) if isinstance(reward, np.ndarray) else jnp.broadcast_to(reward, shape)
 
     def _features(self, name: str, features: Any) -> Float[AnyArray, "h s a b d"] | None:
         if features is None:

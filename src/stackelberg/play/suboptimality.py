@@ -15,6 +15,7 @@ from .._learner import AbstractLearner, AbstractMonitor, Metrics
 from .._record import Certificate
 from .._runs import Metric
 from .._types import AnyArray, Key
+from ..evaluation.performance_difference import regret_terms
 from ..followers.best_response import BestResponse
 from ..followers.quantal_response import QuantalResponse
 from ..games.markov import MarkovGame
@@ -29,6 +30,14 @@ from .base import AbstractWorld
 Reference: TypeAlias = Literal["proven", "found"]
 
 REFERENCES: tuple[Reference, ...] = ("proven", "found")
+
+
+SOURCES = {
+    "bellman": Metric("promised too much: Bellman error", "payoff", "leader"),
+    "first_order": Metric("promised too much: response, first order", "payoff", "follower"),
+    "second_order": Metric("promised too much: response, second order", "payoff", "follower"),
+}
+"""What the leader promised itself of its announcement beyond its value is the sum of these three."""
 
 
 @runtime_checkable
@@ -46,6 +55,9 @@ class Suboptimality(AbstractMonitor):
 
     - `counted_from`: "proven", that upper bound, or "found", the best value that was found: for farsighted followers
       the bound can be far, and what is counted from it never falls to 0.
+
+    Of a leader that says what it expects of a Markov game it also measures where its regret comes from: its own Bellman
+    error, and the error about the follower's answer, of first and of second order (`performance_difference`).
     """
 
     world: AbstractWorld | None
@@ -68,6 +80,7 @@ class Suboptimality(AbstractMonitor):
             "leader_value": Metric("leader's value of its recommendation", "payoff", "leader", "higher"),
             "suboptimality": Metric("suboptimality of its recommendation", "payoff", "leader", "lower"),
             "announced_suboptimality": Metric("suboptimality of its announcement", "payoff", "leader", "lower"),
+            **(SOURCES if self.world is not None and isinstance(self.world.game, MarkovGame) else {}),
         }
 
     def attached(self, learner: AbstractLearner) -> Suboptimality:
@@ -88,7 +101,7 @@ class Suboptimality(AbstractMonitor):
         """What was proved about the best value."""
         return None if self.world is None else _best(self.world)
 
-    def __call__(self, commitment: Float[AnyArray, "a"], batch: Any, key: Key) -> Metrics:
+    def __call__(self, commitment: Float[AnyArray, "..."], batch: Any, key: Key) -> Metrics:
         """Exact values under the true follower."""
         del key
         value, announced = self._value(commitment), self._value(batch.commitment)
@@ -97,9 +110,20 @@ class Suboptimality(AbstractMonitor):
             "leader_value": value,
             "suboptimality": best - value,
             "announced_suboptimality": best - announced,
+            **self._sources(batch),
         }
 
-    def _value(self, commitment: Float[AnyArray, "a"]) -> Float[AnyArray, ""]:
+    def _sources(self, batch: Any) -> Metrics:
+        """The terms of the performance-difference lemma, where the leader said what it expected."""
+        assert self.world is not None
+        game = self.world.game
+        if not isinstance(game, MarkovGame) or batch.belief is None:
+            return {}
+        response = self.world.follower(game, batch.commitment)
+        terms = regret_terms(game, batch.commitment, response, batch.belief.response, batch.belief.action_value)
+        return {name: jnp.sum(jnp.asarray(getattr(terms, name))) for name in SOURCES}
+
+    def _value(self, commitment: Float[AnyArray, "..."]) -> Float[AnyArray, ""]:
         assert self.world is not None
         return self.world.game.leader_value(commitment, self.world.follower(self.world.game, commitment))
 
