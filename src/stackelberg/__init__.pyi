@@ -75,6 +75,7 @@ from .play.ask_tell import Advisor
 from .play.policy import Policy
 from .quantal.bonus import Uncertainty
 from .quantal.agents import OptimisticValueIteration, PessimisticValueIteration
+from .quantal.baselines import ExploreThenCommit, FollowThePerturbedLeader, PosteriorSampling
 from .solvers.plan import Plan
 from .play.suboptimality import Suboptimality
 from .experiments.experiment import Experiment

@@ -30,6 +30,7 @@ from ..play.response_estimation import ResponseEstimation
 from ..play.suboptimality import Suboptimality
 from ..play.world import World
 from ..quantal.agents import OptimisticValueIteration, PessimisticValueIteration
+from ..quantal.baselines import ExploreThenCommit, FollowThePerturbedLeader, PosteriorSampling
 from ..quantal.bonus import Uncertainty
 from .experiment import Experiment
 from .outline import COSMETIC as COSMETIC, fingerprint
@@ -48,6 +49,9 @@ AGENTS: dict[str, type] = {
     "response-estimation": ResponseEstimation,
     "optimistic-value-iteration": OptimisticValueIteration,
     "pessimistic-value-iteration": PessimisticValueIteration,
+    "explore-then-commit": ExploreThenCommit,
+    "posterior-sampling": PosteriorSampling,
+    "follow-the-perturbed-leader": FollowThePerturbedLeader,
 }
 """The agents, by the names that stand in files and at the command line."""
 

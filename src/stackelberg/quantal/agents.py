@@ -96,7 +96,7 @@ class OptimisticValueIteration(AbstractAgent):
     def init(self, rules: MarkovRules, key: Key) -> Knowledge:
         """Nothing seen: everything is worth as much as it can be."""
         del key
-        return _blank(self, rules, self._schedule.num_rows, 1.0)
+        return blank(rules, self._schedule.num_rows, self.uncertainty, 1.0, self.assumed, self.capacity)
 
     def announce(self, rules: MarkovRules, state: Knowledge, n: Any, key: Key) -> Float[AnyArray, "h s *b a"]:
         """The present plan."""
@@ -109,10 +109,10 @@ class OptimisticValueIteration(AbstractAgent):
         """Count what happened; when a new announcement is due, estimate and plan anew."""
         del key
         schedule = self._schedule
-        state = _counted(state, episode, schedule.row(n))
+        state = counted(state, episode, schedule.row(n))
         renew = lambda: _renewed(self, rules, state, 1.0)
         state = jax.lax.cond(schedule.is_due(n), renew, lambda: state)
-        return state, _metrics(rules, state)
+        return state, metrics_of(rules, state)
 
     def recommend(self, rules: MarkovRules, state: Knowledge) -> Float[AnyArray, "h s *b a"]:
         """What it would announce next: its plan."""
@@ -174,7 +174,7 @@ class PessimisticValueIteration(AbstractAgent):
     def init(self, rules: MarkovRules, key: Key) -> Knowledge:
         """Nothing seen: everything is worth as little as it can be."""
         del key
-        return _blank(self, rules, self.capacity, self._sign)
+        return blank(rules, self.capacity, self.uncertainty, self._sign, self.assumed, self.capacity)
 
     def announce(self, rules: MarkovRules, state: Knowledge, n: Any, key: Key) -> Float[AnyArray, "h s *b a"]:
         """Uniform play: it gathers nothing by itself."""
@@ -186,8 +186,8 @@ class PessimisticValueIteration(AbstractAgent):
     ) -> tuple[Knowledge, Metrics]:
         """Count what happened; the plan is made when it is asked for."""
         del key
-        state = _counted(state, episode, n)
-        return state, _metrics(rules, state)
+        state = counted(state, episode, n)
+        return state, metrics_of(rules, state)
 
     def recommend(self, rules: MarkovRules, state: Knowledge) -> Float[AnyArray, "h s *b a"]:
         """The pessimistic plan for what was observed."""
@@ -207,18 +207,19 @@ class PessimisticValueIteration(AbstractAgent):
         return -1.0 if self.is_pessimistic else 0.0
 
 
-def _blank(
-    agent: OptimisticValueIteration | PessimisticValueIteration, rules: MarkovRules, num_rows: int, sign: float
+def blank(
+    rules: MarkovRules, num_rows: int, uncertainty: Uncertainty, sign: float, assumed: Assumed, num_episodes: int
 ) -> Knowledge:
+    """What is known before anything was seen, and the plan for that."""
     record, weights = PlayRecord.empty(rules, num_rows), zero_weights(rules)
     information = jnp.zeros((*weights.shape, weights.shape[-1]))
-    follower = known(rules, record, weights, information, agent.uncertainty, agent.capacity)
-    plan = planned(rules, record, follower, agent.uncertainty, sign, agent.assumed, agent.capacity)
+    follower = known(rules, record, weights, information, uncertainty, num_episodes)
+    plan = planned(rules, record, follower, uncertainty, sign, assumed, num_episodes)
     zero = jnp.zeros(())
     return Knowledge(record, weights, information, plan, zero, zero, zero)
 
 
-def _counted(state: Knowledge, episode: MarkovEpisode, row: Any) -> Knowledge:
+def counted(state: Knowledge, episode: MarkovEpisode, row: Any) -> Knowledge:
     """One episode more, and how surprising its answers were to whoever expected what the plan expects."""
     stages = jnp.arange(episode.states.shape[0])
     response = jnp.asarray(state.plan.belief.response)[stages, episode.states]
@@ -248,7 +249,8 @@ def _renewed(
     return Knowledge(state.record, found.weights, found.information, plan, state.surprise, state.variance, found.slope)
 
 
-def _metrics(rules: MarkovRules, state: Knowledge) -> Metrics:
+def metrics_of(rules: MarkovRules, state: Knowledge) -> Metrics:
+    """What is recorded of it."""
     return {
         "promised_value": jnp.asarray(rules.initial) @ state.plan.value[0],
         "surprise": state.surprise / jnp.sqrt(jnp.maximum(state.variance, 1.0)),

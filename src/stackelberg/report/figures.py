@@ -14,7 +14,7 @@ from .._disk import write_whole
 from .._errors import InputError
 from .._record import Record
 from .._runs import RunRecord
-from . import curves, landscapes, maps, style, training
+from . import curves, landscapes, laws, maps, style, training
 from .cells import csv_text
 from .folders import make_folder
 from .series import SERIES
@@ -30,6 +30,9 @@ KINDS: dict[str, Callable[[Record], Figure]] = {
     "stress": curves.stress,
     "solution": curves.solution,
     "policy": maps.policy,
+    "power law": laws.power_law,
+    "likelihood ratio": laws.likelihood_ratio,
+    "regret sources": laws.regret_sources,
 }
 
 DRAWN: dict[str, Callable[[Record], Figure]] = {

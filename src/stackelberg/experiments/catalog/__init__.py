@@ -6,9 +6,10 @@ from ... import _boundary as boundary
 from .base import Evidence as Evidence, Reproduction as Reproduction
 from .foundations import COMMITMENT, ESTIMATION
 from .quantal_identities import ENTRIES as identities
+from .quantal_regret import ENTRIES as regret
 
 
-REPRODUCTIONS: dict[str, Reproduction] = {entry.name: entry for entry in (COMMITMENT, ESTIMATION, *identities)}
+REPRODUCTIONS: dict[str, Reproduction] = {entry.name: entry for entry in (COMMITMENT, ESTIMATION, *identities, *regret)}
 """By `paper:experiment`, in the order of the docs."""
 
 

@@ -1,0 +1,43 @@
+"""Means, slopes and pairs with their intervals: what claims about many runs are decided by."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from ..._record import Estimate, Record
+
+
+def mean(values: Float[np.ndarray, "n"], what: str) -> Estimate:
+    """The mean with its 95 % Student interval."""
+    middle, error = float(np.mean(values)), float(stats.sem(values))
+    if error == 0.0:
+        return Estimate(middle, middle, middle, f"mean of {len(values)} {what}, all equal")
+    low, high = stats.t.interval(0.95, len(values) - 1, middle, error)
+    return Estimate(middle, float(low), float(high), f"mean of {len(values)} {what}, 95% Student interval")
+
+
+def share(holding: int, total: int, what: str) -> Estimate:
+    """How many of them, with the 95 % Wilson interval."""
+    ends = stats.binomtest(int(holding), int(total)).proportion_ci(0.95, method="wilson")
+    return Estimate(holding / total, float(ends.low), float(ends.high), f"Wilson, {total} {what}")
+
+
+def exponent(across: Float[np.ndarray, "k"], values: Float[np.ndarray, "k n"], what: str) -> Estimate:
+    """The log-log slope of the mean over the second axis, with a 95 % bootstrap interval over that axis."""
+    size = values.shape[1]
+    fit = lambda chosen: np.polyfit(np.log(across), np.log(np.maximum(values[:, chosen].mean(axis=1), 1e-300)), 1)[0]
+    generator = np.random.Generator(np.random.Philox(0))
+    drawn = [fit(generator.integers(0, size, size)) for _ in range(500)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Estimate(float(fit(np.arange(size))), float(low), float(high), f"95% bootstrap over {size} {what}")
+
+
+def curves(across: Float[np.ndarray, "k"], values: dict[str, Float[np.ndarray, "k n"]], **attributes: object) -> Record:
+    """Means with 95 % intervals of several curves over the same points, as a picture of a power law."""
+    middle = np.stack([one.mean(axis=1) for one in values.values()], axis=-1)
+    error = np.stack([1.96 * stats.sem(one, axis=1) for one in values.values()], axis=-1)
+    low = np.maximum(middle - error, 0.05 * np.abs(middle))
+    columns = {"across": across, "middle": middle, "low": low, "high": middle + error}
+    return Record("power law", columns, {"names": list(values), **attributes})

@@ -1,0 +1,378 @@
+"""What to compare with: explore and commit, follow the perturbed leader, posterior sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jaxtyping import Bool, Float
+
+from .. import _boundary as boundary
+from .._errors import InputError
+from .._learner import Metrics
+from .._runs import Metric
+from .._types import AnyArray, Key
+from ..play.agent import AbstractAgent
+from ..play.base import Belief
+from ..play.markov_world import MarkovEpisode, MarkovRules
+from .agents import MEANINGS
+from .bonus import Uncertainty
+from .leader_model import action_values
+from .myopic_likelihood import fitted, zero_weights
+from .record import PlayRecord, Schedule
+from .value_iteration import Planned, known, planned
+
+
+CERTAIN = Uncertainty(leader_bonus=0.0, follower_bonus=0.0)
+
+TOLD: Mapping[str, Metric] = {name: MEANINGS[name] for name in ("promised_value", "slope")}
+
+
+class Learned(eqx.Module):
+    """The record, the follower's weights by maximum likelihood, the plan, and the gradient left at the estimate."""
+
+    record: PlayRecord
+    weights: Float[AnyArray, "h k d"]
+    plan: Planned
+    slope: Float[AnyArray, ""]
+
+
+class ExploreThenCommit(AbstractAgent):
+    """PURE: announce pure strategies in turn, estimate the follower, then commit to the plan that takes it as true.
+
+    For the first `num_exploring` episodes the leader announces one pure action at all stages and states, each action in
+    turn; then the plan for the maximum likelihood estimate. A regret of the order of `num_exploring` plus the number of
+    episodes left over √`num_exploring`: with a fixed number of exploring episodes it grows in proportion to the time.
+
+    - `capacity`: how many episodes there is room for.  `ridge`, `newton_steps`: of the likelihood, as for
+      `OptimisticValueIteration`; the estimate after exploring takes ten times as many steps.
+    - `keeps_learning`: whether the estimate and the plan are renewed afterwards; after n episodes the next
+      n / `refit_every` share one announcement.
+
+    Wu, Shen, Fang and Xu (2022), Section 4, for one-shot games. Departure: they query pure strategies in a matrix game
+    and stop at the estimate; the plan, and stages, are added here.
+    """
+
+    capacity: int
+    num_exploring: int
+    keeps_learning: bool = eqx.field(static=True)
+    refit_every: int
+    newton_steps: int
+    ridge: float
+
+    def __init__(
+        self,
+        capacity: Any = 2000,
+        num_exploring: Any = 200,
+        keeps_learning: Any = False,
+        refit_every: Any = 20,
+        newton_steps: Any = 3,
+        ridge: Any = 1e-2,
+    ) -> None:
+        self.capacity = boundary.whole_number("capacity", capacity, low=1)
+        self.num_exploring = boundary.whole_number("num_exploring", num_exploring, low=1, high=self.capacity)
+        self.keeps_learning = boundary.boolean("keeps_learning", keeps_learning)
+        self.refit_every = boundary.whole_number("refit_every", refit_every, low=1)
+        self.newton_steps = boundary.whole_number("newton_steps", newton_steps, low=1)
+        self.ridge = boundary.real_number("ridge", ridge, low=0.0, low_open=True)
+
+    @property
+    def max_steps(self) -> int:
+        """One step is one episode."""
+        return self.capacity
+
+    @property
+    def meanings(self) -> Mapping[str, Metric]:
+        """What it expects, and whether the likelihood is at its maximum."""
+        return TOLD
+
+    def init(self, rules: MarkovRules, key: Key) -> Learned:
+        """Nothing seen."""
+        del key
+        return _unlearned(rules, rules.shape[2] + int(self._is_new.sum()), self.capacity)
+
+    def announce(self, rules: MarkovRules, state: Learned, n: Any, key: Key) -> Float[AnyArray, "h s *b a"]:
+        """A pure action while exploring, the plan afterwards."""
+        del key
+        num_rows = rules.shape[2]
+        pure = jnp.zeros_like(rules.uniform_commitment()).at[..., jnp.asarray(n) % num_rows].set(1.0)
+        return jnp.where(jnp.asarray(n) < self.num_exploring, pure, state.plan.commitment)
+
+    def observe(
+        self, rules: MarkovRules, state: Learned, episode: MarkovEpisode, n: Any, key: Key
+    ) -> tuple[Learned, Metrics]:
+        """Count what happened; estimate and plan when exploring is over, and whenever a new plan is due later."""
+        del key
+        num_rows, is_new, episodes = rules.shape[2], self._is_new, np.arange(self.capacity)
+        row = np.where(episodes < self.num_exploring, episodes % num_rows, num_rows + np.cumsum(is_new) - 1)
+        record = state.record.add(episode, jnp.asarray(row, jnp.int32)[n])
+        state = Learned(record, state.weights, state.plan, state.slope)
+        is_due = jnp.asarray(np.append(is_new[1:], False))[n]
+        is_first = jnp.asarray(n) + 1 == self.num_exploring
+        renew = lambda factor: lambda: self._renewed(rules, state, factor * self.newton_steps)
+        state = jax.lax.cond(is_first, renew(10), lambda: jax.lax.cond(is_due, renew(1), lambda: state))
+        return state, _told(rules, state)
+
+    def recommend(self, rules: MarkovRules, state: Learned) -> Float[AnyArray, "h s *b a"]:
+        """The present plan; uniform play before there is one."""
+        del rules
+        return state.plan.commitment
+
+    def belief(self, rules: MarkovRules, state: Learned) -> Belief | None:
+        """None: while exploring it expects nothing."""
+        del rules, state
+        return None
+
+    @property
+    def _is_new(self) -> Bool[np.ndarray, "n"]:
+        """Whether episode n is the first one of a new plan."""
+        episodes = np.arange(self.capacity)
+        if not self.keeps_learning:
+            return episodes == self.num_exploring
+        return Schedule(self.capacity, self.refit_every).is_new & (episodes > self.num_exploring) | (
+            episodes == self.num_exploring
+        )
+
+    def _renewed(self, rules: MarkovRules, state: Learned, num_steps: int) -> Learned:
+        ridge = jnp.asarray(self.ridge) / jnp.asarray(rules.inverse_temperature) ** 2
+        found = fitted(rules, state.record, state.weights, ridge, num_steps)
+        return Learned(
+            state.record,
+            found.weights,
+            _plain_plan(rules, state.record, found.weights, found.information, self.capacity),
+            found.slope,
+        )
+
+
+class Followed(eqx.Module):
+    """Candidates, and what each was paid.
+
+    - `candidates`: `(k, h, s, a)` or `(k, h, s, b, a)`.  `counts`, `returns`: `(k,)`, how often each was announced, and
+      the leader's returns summed.
+    """
+
+    candidates: Float[AnyArray, "k h s *b a"]
+    counts: Float[AnyArray, "k"]
+    returns: Float[AnyArray, "k"]
+
+
+class FollowThePerturbedLeader(AbstractAgent):
+    """Announce the candidate whose mean return, perturbed by chance, is largest; no model of the follower.
+
+    Candidate k of mean m(k) over n(k) announcements has the index m(k) + `perturbation` × H × range × z(k) / √(n(k) +
+    1), with z drawn anew from the standard normal law before every announcement; one that was never announced has the
+    highest mean there can be. It finds the best of its candidates, and what they all lack it never finds.
+
+    - `num_candidates`: uniform play, the pure actions (each at all stages and states), and policies drawn uniformly
+      from the simplex when the run starts.  `perturbation`: factor of the noise.
+
+    After Hebbar and Langbort (2024), against quantal followers. Departure: their leader knows the types that followers
+    may have and so what every policy would have earned; here only the return of what was announced is seen, and the
+    noise shrinks with the number of times a candidate was tried.
+    """
+
+    num_candidates: int
+    perturbation: float
+
+    def __init__(self, num_candidates: Any = 64, perturbation: Any = 0.5) -> None:
+        self.num_candidates = boundary.whole_number("num_candidates", num_candidates, low=2)
+        self.perturbation = boundary.real_number("perturbation", perturbation, low=0.0)
+
+    @property
+    def max_steps(self) -> None:
+        """No limit."""
+        return None
+
+    @property
+    def meanings(self) -> Mapping[str, Metric]:
+        """What it expects, and how many candidates it knows."""
+        return {"promised_value": MEANINGS["promised_value"], "tried": Metric("candidates tried", "", "leader")}
+
+    def init(self, rules: MarkovRules, key: Key) -> Followed:
+        """Candidates, none of them tried."""
+        uniform, num_rows = rules.uniform_commitment(), rules.shape[2]
+        if self.num_candidates <= num_rows:
+            raise InputError(
+                boundary.RANGE,
+                "num_candidates",
+                found=f"there are {self.num_candidates}",
+                allowed=f"uniform play and {num_rows} pure actions are always among them",
+                remedy=f"Give {num_rows + 1} or more.",
+            )
+        pure = jnp.broadcast_to(jnp.eye(num_rows), (*uniform.shape[:-1], num_rows, num_rows))
+        drawn = jr.dirichlet(key, jnp.ones(num_rows), (self.num_candidates - num_rows - 1, *uniform.shape[:-1]))
+        zero = jnp.zeros(self.num_candidates)
+        return Followed(jnp.concatenate([uniform[None], jnp.moveaxis(pure, -2, 0), drawn]), zero, zero)
+
+    def announce(self, rules: MarkovRules, state: Followed, n: Any, key: Key) -> Float[AnyArray, "h s *b a"]:
+        """The perturbed leader."""
+        del n
+        noise = jr.normal(key, state.counts.shape)
+        span = rules.horizon * (jnp.asarray(rules.reward_high) - jnp.asarray(rules.reward_low))
+        index = _mean_return(rules, state, 1.0) + self.perturbation * span * noise / jnp.sqrt(state.counts + 1.0)
+        return state.candidates[jnp.argmax(index)]
+
+    def observe(
+        self, rules: MarkovRules, state: Followed, episode: MarkovEpisode, n: Any, key: Key
+    ) -> tuple[Followed, Metrics]:
+        """One return more of the candidate that was announced."""
+        del n, key
+        apart = jnp.abs(state.candidates - episode.commitment)
+        chosen = jnp.argmin(jnp.sum(apart.reshape(apart.shape[0], -1), axis=-1))
+        state = Followed(
+            state.candidates,
+            jnp.asarray(state.counts).at[chosen].add(1.0),
+            jnp.asarray(state.returns).at[chosen].add(episode.leader_reward),
+        )
+        promised = jnp.max(_mean_return(rules, state, 0.0))
+        return state, {"promised_value": promised, "tried": jnp.sum(state.counts > 0.0) + 0.0}
+
+    def recommend(self, rules: MarkovRules, state: Followed) -> Float[AnyArray, "h s *b a"]:
+        """The candidate of the highest mean among those that were tried."""
+        return state.candidates[jnp.argmax(_mean_return(rules, state, 0.0))]
+
+    def belief(self, rules: MarkovRules, state: Followed) -> Belief | None:
+        """None: it has no model of the follower."""
+        del rules, state
+        return None
+
+
+class PosteriorSampling(AbstractAgent):
+    """Plan as if a draw from the posterior were true, announce the plan, learn from the answers.
+
+    The follower's weights are drawn from the Laplace approximation of their posterior, normal around the maximum of the
+    likelihood with covariance (λ² (Σ + ridge))⁻¹; the leader's value of each pair of actions gets normal noise of the
+    size of its bonus, drawn independently (randomised value functions). A new draw is made with every new announcement.
+
+    - `capacity`, `refit_every`, `newton_steps`, `ridge`: as for `OptimisticValueIteration`.
+    - `uncertainty`: its `leader_bonus` is the size of the noise, its `follower_bonus` a factor of the standard
+      deviations of the draw, its `ridge` times 1/λ² is added to Σ.
+    """
+
+    capacity: int
+    refit_every: int
+    newton_steps: int
+    uncertainty: Uncertainty
+    ridge: float
+
+    def __init__(
+        self,
+        capacity: Any = 2000,
+        refit_every: Any = 20,
+        newton_steps: Any = 3,
+        uncertainty: Any = None,
+        ridge: Any = 1e-2,
+    ) -> None:
+        self.capacity = boundary.whole_number("capacity", capacity, low=1)
+        self.refit_every = boundary.whole_number("refit_every", refit_every, low=1)
+        self.newton_steps = boundary.whole_number("newton_steps", newton_steps, low=1)
+        given = Uncertainty() if uncertainty is None else uncertainty
+        self.uncertainty = boundary.instance("uncertainty", given, Uncertainty, "sg.Uncertainty()")
+        self.ridge = boundary.real_number("ridge", ridge, low=0.0, low_open=True)
+
+    @property
+    def max_steps(self) -> int:
+        """One step is one episode."""
+        return self.capacity
+
+    @property
+    def meanings(self) -> Mapping[str, Metric]:
+        """What it expects, and whether the likelihood is at its maximum."""
+        return TOLD
+
+    def init(self, rules: MarkovRules, key: Key) -> Learned:
+        """Nothing seen; the first plan is for a draw from the prior."""
+        blank = _unlearned(rules, self._schedule.num_rows, self.capacity)
+        return self._drawn(rules, blank, jnp.zeros((*blank.weights.shape, blank.weights.shape[-1])), key)
+
+    def announce(self, rules: MarkovRules, state: Learned, n: Any, key: Key) -> Float[AnyArray, "h s *b a"]:
+        """The plan for the present draw."""
+        del rules, n, key
+        return state.plan.commitment
+
+    def observe(
+        self, rules: MarkovRules, state: Learned, episode: MarkovEpisode, n: Any, key: Key
+    ) -> tuple[Learned, Metrics]:
+        """Count what happened; when a new announcement is due, estimate, draw and plan anew."""
+        schedule = self._schedule
+        state = Learned(state.record.add(episode, schedule.row(n)), state.weights, state.plan, state.slope)
+        renew = lambda: self._renewed(rules, state, key)
+        state = jax.lax.cond(schedule.is_due(n), renew, lambda: state)
+        return state, _told(rules, state)
+
+    def recommend(self, rules: MarkovRules, state: Learned) -> Float[AnyArray, "h s *b a"]:
+        """The plan for the present draw."""
+        del rules
+        return state.plan.commitment
+
+    def belief(self, rules: MarkovRules, state: Learned) -> Belief:
+        """The response and the action values of the draw."""
+        del rules
+        return state.plan.belief
+
+    @property
+    def _schedule(self) -> Schedule:
+        return Schedule(self.capacity, self.refit_every)
+
+    def _renewed(self, rules: MarkovRules, state: Learned, key: Key) -> Learned:
+        ridge = jnp.asarray(self.ridge) / jnp.asarray(rules.inverse_temperature) ** 2
+        found = fitted(rules, state.record, state.weights, ridge, self.newton_steps)
+        state = Learned(state.record, found.weights, state.plan, found.slope)
+        return self._drawn(rules, state, found.information, key)
+
+    def _drawn(self, rules: MarkovRules, state: Learned, information: Float[AnyArray, "h k d d"], key: Key) -> Learned:
+        """The plan for a draw from what is known."""
+        weights_key, values_key = jr.split(key)
+        rate = jnp.asarray(rules.inverse_temperature)
+        precision = information + self.uncertainty.added(rules) * jnp.eye(information.shape[-1])
+        root = jnp.linalg.cholesky(precision)
+        normal = jr.normal(weights_key, state.weights.shape)
+        step = jax.scipy.linalg.solve_triangular(root, normal[..., None], lower=True, trans=1)[..., 0]
+        weights = state.weights + self.uncertainty.follower_bonus * step / rate
+        noise = jr.normal(values_key, rules.shape) * _leader_noise(rules, state.record, self.uncertainty, self.capacity)
+        plan = _plain_plan(rules, state.record, weights, information, self.capacity, noise)
+        return Learned(state.record, state.weights, plan, state.slope)
+
+
+def _unlearned(rules: MarkovRules, num_rows: int, capacity: int) -> Learned:
+    record, weights = PlayRecord.empty(rules, num_rows), zero_weights(rules)
+    information = jnp.zeros((*weights.shape, weights.shape[-1]))
+    return Learned(record, weights, _plain_plan(rules, record, weights, information, capacity), jnp.zeros(()))
+
+
+def _plain_plan(
+    rules: MarkovRules,
+    record: PlayRecord,
+    weights: Float[AnyArray, "h k d"],
+    information: Float[AnyArray, "h k d d"],
+    capacity: int,
+    noise: Float[AnyArray, "h s a b"] | float = 0.0,
+) -> Planned:
+    """The plan that takes these weights, and the leader's estimated values plus `noise`, as true."""
+    follower = known(rules, record, weights, information, CERTAIN, capacity)
+    return planned(rules, record, follower, CERTAIN, 0.0, "quantal", capacity, noise)
+
+
+def _leader_noise(
+    rules: MarkovRules, record: PlayRecord, uncertainty: Uncertainty, capacity: int
+) -> Float[AnyArray, "h s a b"]:
+    """The size of the leader's bonus on each pair of actions, whatever comes later."""
+    nothing = jnp.zeros(len(rules.states))
+    value = lambda h, sign: action_values(rules, record, h, nothing, uncertainty, sign, capacity)
+    return jax.vmap(lambda h: value(h, 1.0) - value(h, 0.0))(jnp.arange(rules.horizon))
+
+
+def _mean_return(rules: MarkovRules, state: Followed, optimism: float) -> Float[AnyArray, "k"]:
+    """The mean return of each candidate; of one that was never tried the highest there can be (or the lowest)."""
+    low, high = (rules.horizon * jnp.asarray(bound) for bound in (rules.reward_low, rules.reward_high))
+    unseen = optimism * high + (1.0 - optimism) * low
+    return jnp.where(state.counts > 0.0, state.returns / jnp.maximum(state.counts, 1.0), unseen)
+
+
+def _told(rules: MarkovRules, state: Learned) -> Metrics:
+    return {"promised_value": jnp.asarray(rules.initial) @ state.plan.value[0], "slope": state.slope}

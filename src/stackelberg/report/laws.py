@@ -1,0 +1,88 @@
+"""Pictures of laws: how something falls or grows over decades, a sample against its limit, and terms of a sum."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+from scipy import stats
+
+from .._record import Record
+from . import style
+
+
+def power_law(record: Record) -> Figure:
+    """Columns `across (k,)`, `middle`, `low`, `high` (each `(k, curves)`); both axes are logarithmic.
+
+    Attributes: `names` of the curves, `guides` (exponents drawn as dotted lines), `x_label`, `y_label`, `title`.
+    """
+    figure = style.canvas(8.4, 4.6)
+    axes = figure.add_subplot()
+    across, middle = record["across"], record["middle"]
+    for place, name in enumerate(record.attributes["names"]):
+        stroke = style.stroke("leader", place)
+        axes.fill_between(
+            across, record["low"][:, place], record["high"][:, place], color=stroke["color"], alpha=0.15, lw=0
+        )
+        axes.plot(across, middle[:, place], label=style.label(name), lw=1.8, **stroke)
+    start = float(np.nanmin(middle[middle > 0.0])) if np.any(middle > 0.0) else 1.0
+    for exponent in record.attributes.get("guides", ()):
+        anchor = float(np.nanmax(middle[-1])) if exponent > 0 else float(np.nanmax(middle[0]))
+        base = across[-1] if exponent > 0 else across[0]
+        guide = anchor * (across / base) ** exponent
+        axes.plot(across, np.maximum(guide, 0.3 * start), color=style.GREY, ls=":", lw=1.2, label=f"slope {exponent:g}")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        axis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(record.attributes["x_label"])
+    axes.set_ylabel(record.attributes["y_label"])
+    axes.set_title(record.attributes["title"])
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title=record.attributes.get("interval", "95% intervals"))
+    return figure
+
+
+def likelihood_ratio(record: Record) -> Figure:
+    """Columns of statistics, one for each sample size, against a χ² density with `degrees` degrees of freedom.
+
+    Attributes: `names`, `degrees`, `title`.
+    """
+    figure = style.canvas(7.2, 4.4)
+    axes = figure.add_subplot()
+    degrees = record.attributes["degrees"]
+    top = float(stats.chi2.ppf(0.999, degrees))
+    edges, shades = np.linspace(0.0, top, 41), (style.FOLLOWER_LIGHT, style.FOLLOWER, style.INK)
+    for place, name in enumerate(record.attributes["names"]):
+        values = np.minimum(record["statistic"][:, place], top)
+        axes.hist(values, edges, density=True, histtype="step", lw=1.4, color=shades[place % 3], label=name)
+    fine = np.linspace(1e-3, top, 300)
+    axes.plot(fine, stats.chi2.pdf(fine, degrees), color=style.INK, ls="--", lw=1.4, label=f"χ², {degrees} degrees")
+    axes.set_xlabel("twice the log-likelihood ratio (nats)")
+    axes.set_ylabel("density")
+    axes.set_title(record.attributes["title"])
+    axes.legend(loc="upper right")
+    return figure
+
+
+def regret_sources(record: Record) -> Figure:
+    """Columns `middle`, `low`, `high` (each `(curves, terms)`): bars of the lemma's terms for each leader.
+
+    Attributes: `names` of the leaders, `terms`, `y_label`, `title`.
+    """
+    names, terms = record.attributes["names"], record.attributes["terms"]
+    figure = style.canvas(8.4, 0.9 + 0.55 * max(len(names), 3))
+    axes = figure.add_subplot()
+    colours = (style.LEADER, style.FOLLOWER, style.FOLLOWER_LIGHT)
+    for place, term in enumerate(terms):
+        middle = record["middle"][:, place]
+        error = np.abs(np.stack([middle - record["low"][:, place], record["high"][:, place] - middle]))
+        heights = np.arange(len(names)) + 0.26 * (place - 1)
+        axes.barh(heights, middle, 0.24, xerr=error, color=colours[place % 3], ecolor=style.INK, label=term)
+    axes.axvline(0.0, color=style.INK, lw=0.8)
+    axes.set_yticks(range(len(names)), [style.label(name) for name in names])
+    axes.invert_yaxis()
+    axes.set_xlabel(record.attributes["y_label"])
+    axes.set_title(record.attributes["title"])
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
