@@ -1,0 +1,237 @@
+"""Answers to a follower that is no quantal response: models that expect one to err in another way, learned with it.
+
+A population of quantal responses with one reward R and inverse temperatures κ λ,
+
+    ν(b; x) = Σ_k m(k) softmax(κ(k) λ q(b)),    q(b) = Σ_a x(a|b) R(a, b),
+
+holds both that are used here:
+
+- "contamination": κ = (1, 0), m = (1 - ε, ε). With probability ε the follower picks any action, all alike.
+- "mixed rates": log κ normal around 0 with standard deviation σ, by Gauss-Hermite quadrature. The follower's inverse
+  temperature is another one at every stage of every episode (a mixed logit).
+
+R and ε (or σ²) are fitted together by Fisher scoring on the likelihood of the answers. Expectation-maximisation, usual
+for mixtures, has the same maximum; here it needs thousands of rounds, since a smaller R and a larger ε explain nearly
+the same answers.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from .._types import AnyArray
+from ..calculus.simplex import logarithm, quantal_choice, weight
+from ..play.base import Belief
+from ..play.markov_world import MarkovRules
+from ..solvers.quantal.climb import best_of_starts, candidates
+from .bonus import Uncertainty
+from .leader_model import action_values
+from .myopic_likelihood import reward_table, zero_weights
+from .record import PlayRecord
+from .value_iteration import Known, Planned
+
+
+Departure: TypeAlias = Literal["contamination", "mixed rates"]
+
+DEPARTURES: tuple[Departure, ...] = ("contamination", "mixed rates")
+
+PRIOR_PLAYS, PRIOR_SIZE = 20.0, {"contamination": 0.05, "mixed rates": 0.1}
+"""ε and σ² start at these, as if so many plays had told them: a log of a few plays says little about either."""
+
+LEAST, MOST = 1e-6, {"contamination": 0.95, "mixed rates": 4.0}
+"""Of ε and σ²."""
+
+LENGTHS = (1.0, 0.3, 0.05)
+LONGEST = 4.0
+
+
+class Population(eqx.Module):
+    """A follower with one reward and several inverse temperatures.
+
+    - `weights`: `(h, k, d)`, as in `ResponseEstimate`.  `information`: `(h, k, d, d)`, λ⁻² × the expected information
+      on each block, the size not being known.  `slope`: the largest entry of the gradient, per play.
+    - `size`: ε, or σ².
+    """
+
+    weights: Float[AnyArray, "h k d"]
+    information: Float[AnyArray, "h k d d"]
+    slope: Float[AnyArray, ""]
+    size: Float[AnyArray, ""]
+
+
+def unfitted(rules: MarkovRules, departure: Departure) -> Population:
+    """What is thought of a follower that was never seen."""
+    weights = zero_weights(rules)
+    information = jnp.zeros((*weights.shape, weights.shape[-1]))
+    return Population(weights, information, jnp.zeros(()), jnp.asarray(PRIOR_SIZE[departure]))
+
+
+def parts(
+    departure: Departure, size: Float[AnyArray, ""] | float, num_nodes: int
+) -> tuple[Float[AnyArray, "k"], Float[AnyArray, "k"]]:
+    """Factors κ of the inverse temperature and shares m of the parts of the population."""
+    if departure == "contamination":
+        return jnp.asarray([1.0, 0.0]), jnp.stack([1.0 - jnp.asarray(size), jnp.asarray(size)])
+    places, shares = np.polynomial.hermite_e.hermegauss(num_nodes)
+    return weight(jnp.sqrt(jnp.asarray(size)) * places), jnp.asarray(shares / shares.sum())
+
+
+def population_choice(
+    value: Float[AnyArray, "*n b"],
+    inverse_temperature: Float[AnyArray, ""] | float,
+    scales: Float[AnyArray, "k"],
+    shares: Float[AnyArray, "k"],
+) -> tuple[Float[AnyArray, "*n b"], Float[AnyArray, "k *n b"]]:
+    """The population's choice between actions of these values, and what each part adds to it."""
+    each = jax.vmap(lambda scale: quantal_choice(value, scale * inverse_temperature))(scales)
+    added = shares.reshape(-1, *[1] * jnp.ndim(value)) * each
+    return jnp.sum(added, axis=0), added
+
+
+def population_fitted(
+    rules: MarkovRules,
+    record: PlayRecord,
+    start: Population,
+    ridge: Float[AnyArray, ""] | float,
+    num_steps: int,
+    departure: Departure,
+    num_nodes: int = 5,
+) -> Population:
+    """The maximum of log-likelihood - ½ λ² ridge |w|² + log prior of the size, by steps of Fisher scoring from `start`.
+
+    The likelihood of a mixture is not concave, and its maximum need not be unique. A step is shortened, or not made,
+    where it would lose. The work grows with the square of the number of weights of all stages and states together.
+    """
+    shape, letters = start.weights.shape, "nhsba,hsab->nhsb" if rules.is_prescription else "nhsa,hsab->nhsb"
+    rate, announced = jnp.asarray(rules.inverse_temperature), jnp.asarray(record.commitment)
+    penalty = rate**2 * ridge
+    plays = jnp.sum(record.answers, axis=-1, keepdims=True)
+    logits = lambda flat: rate * jnp.einsum(letters, announced, reward_table(rules, flat[:-1].reshape(shape)))
+
+    def choice(flat):
+        return population_choice(logits(flat), 1.0, *parts(departure, flat[-1], num_nodes))[0]
+
+    def merit(flat):
+        likelihood = jnp.sum(record.answers * logarithm(jnp.maximum(choice(flat), 1e-300)))
+        return likelihood - 0.5 * penalty * jnp.sum(flat[:-1] ** 2) + _log_prior(departure, flat[-1])
+
+    def informed(flat):
+        slope, taken = jax.jacfwd(choice)(flat), choice(flat)
+        told = jnp.sqrt(plays / jnp.maximum(taken, 1e-12))[..., None] * slope
+        told = told.reshape(-1, flat.shape[0])
+        return told.T @ told + jnp.diag(jnp.full(flat.shape, penalty).at[-1].set(_prior_information(departure, flat)))
+
+    def step(carry, _):
+        flat, reached = carry
+        push = jnp.linalg.solve(informed(flat), jax.grad(merit)(flat))
+        push = push * jnp.minimum(1.0, LONGEST / jnp.maximum(jnp.max(jnp.abs(logits(push))), LONGEST))
+        for length in LENGTHS:
+            moved = flat + length * push
+            moved = moved.at[-1].set(jnp.clip(moved[-1], LEAST, MOST[departure]))
+            found = merit(moved)
+            better = found > reached
+            flat, push = jnp.where(better, moved, flat), jnp.where(better, 0.0, push)
+            reached = jnp.maximum(found, reached)
+        return (flat, reached), None
+
+    first = jnp.append(start.weights.reshape(-1), start.size)
+    (flat, _), _ = jax.lax.scan(step, (first, merit(first)), length=num_steps)
+    slope = jnp.max(jnp.abs(jax.grad(merit)(flat)[:-1])) / jnp.maximum(jnp.sum(plays) / rules.horizon, 1.0)
+    return Population(flat[:-1].reshape(shape), _blocks(informed(flat), shape, penalty) / rate**2, slope, flat[-1])
+
+
+def _blocks(
+    information: Float[AnyArray, "p p"], shape: tuple[int, ...], penalty: Float[AnyArray, ""]
+) -> Float[AnyArray, "h k d d"]:
+    """What is told about each block of weights, the size not being known, without the penalty."""
+    about, across, own = information[:-1, :-1], information[:-1, -1], information[-1, -1]
+    num_blocks, d = shape[0] * shape[1], shape[2]
+    each = (about - across[:, None] * across[None, :] / own).reshape(num_blocks, d, num_blocks, d)
+    places = jnp.arange(num_blocks)
+    return each[places, :, places, :].reshape(*shape, d) - penalty * jnp.eye(d)
+
+
+def _log_prior(departure: Departure, size: Float[AnyArray, ""]) -> Float[AnyArray, ""]:
+    """Of ε a beta, of σ² an inverse gamma law with its mode at `PRIOR_SIZE`."""
+    start = PRIOR_SIZE[departure]
+    if departure == "contamination":
+        return PRIOR_PLAYS * (start * logarithm(size) + (1.0 - start) * logarithm(1.0 - size))
+    return -0.5 * PRIOR_PLAYS * (logarithm(size) + start / size)
+
+
+def _prior_information(departure: Departure, flat: Float[AnyArray, "p"]) -> Float[AnyArray, ""]:
+    """How much the prior tells about the size, in the manner of expected information."""
+    size = flat[-1]
+    return PRIOR_PLAYS / (size * (1.0 - size)) if departure == "contamination" else 0.5 * PRIOR_PLAYS / size**2
+
+
+def population_planned(
+    rules: MarkovRules,
+    record: PlayRecord,
+    follower: Known,
+    scales: Float[AnyArray, "k"],
+    shares: Float[AnyArray, "k"],
+    uncertainty: Uncertainty,
+    sign: float,
+    num_episodes: int,
+) -> Planned:
+    """Value iteration as in `planned`, against a population; the follower's bonus is the g-aware one."""
+
+    def stage(following, now):
+        h, reward, covariance = now
+        value = action_values(rules, record, h, following, uncertainty, sign, num_episodes)
+        low = (rules.horizon - h) * jnp.asarray(rules.reward_low)
+        span = (rules.horizon - h) * (jnp.asarray(rules.reward_high) - jnp.asarray(rules.reward_low))
+        choose = lambda *state: _decided(rules, scales, shares, uncertainty, sign, span, *state)
+        commitment, worth, response, is_capped = jax.vmap(choose)(value, reward, covariance)
+        return jnp.clip(worth, low, low + span), (commitment, worth, response, value, is_capped)
+
+    stages = (jnp.arange(rules.horizon), follower.reward, follower.covariance)
+    _, made = jax.lax.scan(stage, jnp.zeros(len(rules.states)), stages, reverse=True)
+    commitment, worth, response, value, is_capped = made
+    return Planned(commitment, worth, Belief(response, value), jnp.mean(is_capped))
+
+
+def _decided(
+    rules: MarkovRules,
+    scales: Float[AnyArray, "k"],
+    shares: Float[AnyArray, "k"],
+    uncertainty: Uncertainty,
+    sign: float,
+    span: Float[AnyArray, ""],
+    value: Float[AnyArray, "a b"],
+    reward: Float[AnyArray, "a b"],
+    covariance: Float[AnyArray, "a b a b"],
+) -> tuple[Float[AnyArray, "*b a"], Float[AnyArray, ""], Float[AnyArray, "b"], Float[AnyArray, ""]]:
+    """The best announcement at one stage and state, its worth, the answer expected, and whether its bonus is capped."""
+    rate = jnp.asarray(rules.inverse_temperature)
+    num_rows, num_columns = value.shape
+
+    def faced(commitment):
+        rows = commitment if rules.is_prescription else jnp.broadcast_to(commitment, (num_columns, num_rows))
+        gain = jnp.sum(rows.T * value, axis=0)
+        choice, added = population_choice(jnp.sum(rows.T * reward, axis=0), rate, scales, shares)
+        # The derivative of the leader's value in the follower's values, part by part.
+        means = jnp.sum(added * gain, axis=-1, keepdims=True) / jnp.maximum(shares[:, None], 1e-300)
+        through = rows.T * jnp.sum(rate * scales[:, None] * added * (gain - means), axis=0)
+        variance = jnp.sum(through[:, :, None, None] * covariance * through[None, None, :, :])
+        width = jnp.minimum(jnp.sqrt(jnp.maximum(variance, 0.0) + 1e-16), span)
+        return choice, jnp.sum(choice * gain), uncertainty.follower_bonus * width
+
+    def objective(commitment):
+        _, worth, width = faced(commitment)
+        return worth + sign * width
+
+    mixtures = jnp.asarray(candidates(num_rows))
+    if rules.is_prescription:
+        mixtures = jnp.broadcast_to(mixtures[:, None, :], (mixtures.shape[0], num_columns, num_rows))
+    commitment, worth = best_of_starts(objective, mixtures)
+    choice, _, width = faced(commitment)
+    most = uncertainty.follower_bonus * span
+    return commitment, worth, choice, ((width >= most) & (most > 0.0)).astype(float)
