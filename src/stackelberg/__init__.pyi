@@ -69,13 +69,15 @@ from .solvers.markov.gradient_ascent import GradientAscent
 from .play.base import AbstractWorld, Belief, Meeting
 from .play.world import Episode, Rules, World, rules_of
 from .play.markov_world import MarkovEpisode, MarkovRules, MarkovWorld
+from .play.play_log import PlayLog, read_play, write_play
 from .play.agent import AbstractAgent, Repeated
 from .play.response_estimation import ResponseEstimation
 from .play.ask_tell import Advisor
 from .play.policy import Policy
 from .quantal.bonus import Uncertainty
 from .quantal.agents import OptimisticValueIteration, PessimisticValueIteration
-from .quantal.baselines import ExploreThenCommit, FollowThePerturbedLeader, PosteriorSampling
+from .quantal.baselines import ExploreThenCommit, PosteriorSampling
+from .quantal.perturbed_leader import FollowThePerturbedLeader
 from .solvers.plan import Plan
 from .play.suboptimality import Suboptimality
 from .experiments.experiment import Experiment

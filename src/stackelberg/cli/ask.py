@@ -11,10 +11,20 @@ from . import options
 
 def next_commitment(
     log: Annotated[
-        str, typer.Argument(metavar="LOG", help="CSV with a row for each answer; it may be missing or still growing.")
+        str,
+        typer.Argument(
+            metavar="LOG",
+            help="CSV with a row for each answer, which may be missing or still growing; or play over stages (.jsonl).",
+        ),
     ],
-    game: Annotated[str, typer.Option("--game", help="What is played: a game file or a name of the catalog.")],
-    agent: Annotated[str, typer.Option("--agent", help="Who learns: response-estimation.")] = "response-estimation",
+    game: Annotated[
+        str | None,
+        typer.Option("--game", help="What is played: a game file or a name of the catalog. A .jsonl says it itself."),
+    ] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option("--agent", help="Who learns: response-estimation, or for .jsonl pessimistic-value-iteration."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="FIELD=VALUE", help="A setting of the agent, such as num_exploring=20."),
@@ -28,18 +38,26 @@ def next_commitment(
     """The next commitment to announce, given everything in LOG; the same log always gives the same answer.
 
     Announce it, append a row with what the follower did (`stackelberg games new choices --game GAME` shows the
-    columns), and ask again.
+    columns), and ask again. A log of play over stages (.jsonl) holds the announcement of every episode; what comes
+    back is the policy that is best in the worst case the log leaves possible.
     """
     del json_schema
     from . import early, early_runs
 
-    early.game(game)
+    is_play = log.lower().endswith(".jsonl")
+    if game is not None:
+        early.game(game)
+    elif not is_play:
+        raise typer.BadParameter("it is needed to read a CSV log", param_hint="--game")
     changes = early_runs.settings(settings)
-    from . import asking, output
+    from . import asking, asking_play, output
 
     with output.progress("reading the log", quiet=quiet):
-        answer, note = asking.asked(log, game, agent, changes, seed)
+        if is_play:
+            answer, note = asking_play.asked(log, agent or asking_play.USUAL, changes, seed), ""
+        else:
+            answer, note = asking.asked(log, game or "", agent or "response-estimation", changes, seed)
     output.deliver("next", answer, None, as_json=as_json, out=out)
     if not as_json:
-        output.show(asking.table(answer))
+        output.show(asking_play.table(answer, log) if is_play else asking.table(answer))
     output.remark(note, quiet)

@@ -9,7 +9,8 @@ import numpy as np
 
 from .. import _boundary as boundary, _codec as codec
 from .._errors import InputError
-from ..experiments.spec import AGENTS
+from .._runs import Metric
+from ..experiments.spec import ONE_SHOT_AGENTS as AGENTS
 from ..games.choices import commitment_names, follower_names
 from ..games.choices_files import read_growing
 from ..games.normal_form import NormalFormGame
@@ -51,15 +52,20 @@ def asked(
         "commitment": dict(zip(names, announced.tolist(), strict=True)),
         "recommended": dict(zip(names, recommended.tolist(), strict=True)),
         "num_plays": plays,
-        "beliefs": {
-            name: {"value": value, "label": meanings[name].label, "unit": meanings[name].unit}
-            if name in meanings
-            else {"value": value, "label": name.replace("_", " "), "unit": ""}
-            for name, value in believed.items()
-        },
+        "beliefs": described(believed, meanings),
         "agent": codec.encode(agent, AGENTS),
         "seed": seed,
     }, note
+
+
+def described(believed: Mapping[str, float], meanings: Mapping[str, Metric]) -> dict[str, Any]:
+    """What an agent believes, each number with its label and unit."""
+    return {
+        name: {"value": value, "label": meanings[name].label, "unit": meanings[name].unit}
+        if name in meanings
+        else {"value": value, "label": name.replace("_", " "), "unit": ""}
+        for name, value in believed.items()
+    }
 
 
 def table(answer: Mapping[str, Any]) -> Table:

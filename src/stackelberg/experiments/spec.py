@@ -30,8 +30,9 @@ from ..play.response_estimation import ResponseEstimation
 from ..play.suboptimality import Suboptimality
 from ..play.world import World
 from ..quantal.agents import OptimisticValueIteration, PessimisticValueIteration
-from ..quantal.baselines import ExploreThenCommit, FollowThePerturbedLeader, PosteriorSampling
+from ..quantal.baselines import ExploreThenCommit, PosteriorSampling
 from ..quantal.bonus import Uncertainty
+from ..quantal.perturbed_leader import FollowThePerturbedLeader
 from .experiment import Experiment
 from .outline import COSMETIC as COSMETIC, fingerprint
 
@@ -45,15 +46,18 @@ LIMIT = 16 * 2**20
 _ENDLESS_KEY = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){64}""")
 """Reading a key takes time that grows as the square of its parts."""
 
-AGENTS: dict[str, type] = {
-    "response-estimation": ResponseEstimation,
+ONE_SHOT_AGENTS: dict[str, type] = {"response-estimation": ResponseEstimation}
+
+STAGE_AGENTS: dict[str, type] = {
     "optimistic-value-iteration": OptimisticValueIteration,
     "pessimistic-value-iteration": PessimisticValueIteration,
     "explore-then-commit": ExploreThenCommit,
     "posterior-sampling": PosteriorSampling,
     "follow-the-perturbed-leader": FollowThePerturbedLeader,
 }
-"""The agents, by the names that stand in files and at the command line."""
+
+AGENTS: dict[str, type] = ONE_SHOT_AGENTS | STAGE_AGENTS
+"""The agents, by the names that stand in files and at the command line: of one stage, and of play over stages."""
 
 TABLE: dict[str, type] = {
     "experiment": Experiment,

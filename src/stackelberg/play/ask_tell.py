@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -24,30 +25,30 @@ from .._loop.randomness import ANNOUNCE, INIT, OBSERVE, SAMPLE, STEPS, UPDATE, o
 from .._types import Key
 from ..games.choices import Choices
 from .agent import AbstractAgent
+from .markov_world import MarkovEpisode, MarkovRules
 from .world import Episode, Rules, episode_of
 
 
 class Advisor:
     """An agent with what it has seen: `announce`, `observe`, `recommend`.
 
-    - `agent`: who learns.  `rules`: what is known of the game (`sg.World(...).rules`, or `sg.rules_of(game)`).
+    - `agent`: who learns.  `rules`: what is known of the game (`sg.World(...).rules`, or `sg.rules_of(game)`; for play
+      over stages `sg.MarkovWorld(...).rules`, or `sg.read_play(path).rules`).
     - `seed`: of whatever the agent draws; the same seed and answers give the same announcements.
     - `num_observed`: how many announcements have been answered.
     """
 
     def __init__(self, agent: Any, rules: Any, seed: Any = 0) -> None:
         self.agent = boundary.instance("agent", agent, AbstractAgent, "sg.ResponseEstimation()")
-        self.rules = boundary.instance("rules", rules, Rules, "sg.rules_of(game)")
+        self.rules = rules if isinstance(rules, MarkovRules) else _one_shot(rules)
         self.num_observed = 0
         with precise("float64"):
             root = seed_keys([boundary.whole_number("seed", seed)])[0, 0]
             self._steps = role(root, STEPS)
-            self._traced_rules = eqx.tree_at(
-                lambda r: (r.leader_payoff, r.features), self.rules, replace_fn=jnp.asarray
-            )
+            self._traced_rules = _traced(self.rules)
             self._state = _init(self.agent, self._traced_rules, role(root, INIT))
 
-    def announce(self) -> Float[np.ndarray, "a"]:
+    def announce(self) -> Float[np.ndarray, "..."]:
         """The next commitment. Asked again before the answer comes, it is the same."""
         with precise("float64"):
             key = role(role(of_step(self._steps, self.num_observed), SAMPLE), ANNOUNCE)
@@ -62,6 +63,7 @@ class Advisor:
         - `commitment`: what was really announced, when it was not what `announce` said.
         - `count`: how often each action was seen.
         """
+        rules = _one_shot(self.rules)
         announced = self.announce() if commitment is None else commitment
         actions = list(action) if isinstance(action, list | tuple | np.ndarray) and np.ndim(action) else [action]
         if not actions:
@@ -72,13 +74,13 @@ class Advisor:
                 allowed="at least one answer is needed",
                 remedy="Give the number of the action, from 0.",
             )
-        parts = [episode_of(self.rules, announced, one, count=count, reward=reward) for one in actions]
+        parts = [episode_of(rules, announced, one, count=count, reward=reward) for one in actions]
         counts = np.sum([np.asarray(part.counts) for part in parts], axis=0)
         paid = np.sum([np.asarray(part.leader_reward) for part in parts])
         return self.take(Episode(parts[0].commitment, counts, np.asarray(paid)))
 
-    def take(self, episode: Episode) -> dict[str, float]:
-        """The same for an episode that was put together, and checked, elsewhere."""
+    def take(self, episode: Episode | MarkovEpisode) -> dict[str, float]:
+        """The same for an episode that was put together, and checked, elsewhere; the only way over stages."""
         room = self.agent.max_steps
         if room is not None and self.num_observed >= room:
             raise InputError(
@@ -89,9 +91,7 @@ class Advisor:
                 remedy=f"Give the agent a larger capacity, such as capacity={2 * room}.",
             )
         with precise("float64"):
-            traced = Episode(
-                *(jnp.asarray(part) for part in (episode.commitment, episode.counts, episode.leader_reward))
-            )
+            traced = _traced(episode)
             key = role(role(of_step(self._steps, self.num_observed), UPDATE), OBSERVE)
             self._state, metrics = _observe(
                 self.agent, self._traced_rules, self._state, traced, jnp.int32(self.num_observed), key
@@ -99,7 +99,7 @@ class Advisor:
             self.num_observed += 1
             return {name: float(value) for name, value in metrics.items()}
 
-    def recommend(self) -> Float[np.ndarray, "a"]:
+    def recommend(self) -> Float[np.ndarray, "..."]:
         """The commitment that now looks best, without any wish to learn more."""
         with precise("float64"):
             return np.asarray(_recommend(self.agent, self._traced_rules, self._state))
@@ -133,21 +133,30 @@ def episodes(choices: Choices, num_actions: int) -> Iterator[tuple[Float[np.ndar
         yield previous[1], counts
 
 
+def _one_shot(rules: Any) -> Rules:
+    return boundary.instance("rules", rules, Rules, "sg.rules_of(game)")
+
+
+def _traced(tree: Any) -> Any:
+    """Its numbers as arrays of JAX, so that one compiled call serves all values."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float | np.ndarray) else leaf, tree)
+
+
 @eqx.filter_jit
-def _init(agent: AbstractAgent, rules: Rules, key: Key) -> Any:
+def _init(agent: AbstractAgent, rules: Any, key: Key) -> Any:
     return agent.init(rules, key)
 
 
 @eqx.filter_jit
-def _announce(agent: AbstractAgent, rules: Rules, state: Any, n: Any, key: Key) -> Any:
+def _announce(agent: AbstractAgent, rules: Any, state: Any, n: Any, key: Key) -> Any:
     return agent.announce(rules, state, n, key)
 
 
 @eqx.filter_jit
-def _observe(agent: AbstractAgent, rules: Rules, state: Any, episode: Episode, n: Any, key: Key) -> Any:
+def _observe(agent: AbstractAgent, rules: Any, state: Any, episode: Any, n: Any, key: Key) -> Any:
     return agent.observe(rules, state, episode, n, key)
 
 
 @eqx.filter_jit
-def _recommend(agent: AbstractAgent, rules: Rules, state: Any) -> Any:
+def _recommend(agent: AbstractAgent, rules: Any, state: Any) -> Any:
     return agent.recommend(rules, state)

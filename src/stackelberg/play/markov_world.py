@@ -72,18 +72,20 @@ class MarkovEpisode(eqx.Module):
 
     - `commitment`: `(h, s, a)`, or `(h, s, b, a)` for prescriptions: what was announced.
     - `states`, `leader_actions`, `follower_actions`: `(h,)`, by number from 0.  `rewards`: `(h,)`, the leader's.
+
+    Several episodes are one object with a first axis more.
     """
 
-    commitment: Float[AnyArray, "h s *b a"]
-    states: Int[AnyArray, "h"]
-    leader_actions: Int[AnyArray, "h"]
-    follower_actions: Int[AnyArray, "h"]
-    rewards: Float[AnyArray, "h"]
+    commitment: Float[AnyArray, "..."]
+    states: Int[AnyArray, "*n h"]
+    leader_actions: Int[AnyArray, "*n h"]
+    follower_actions: Int[AnyArray, "*n h"]
+    rewards: Float[AnyArray, "*n h"]
 
     @property
-    def leader_reward(self) -> Float[AnyArray, ""]:
+    def leader_reward(self) -> Float[AnyArray, "*n"]:
         """The leader's return."""
-        return jnp.sum(self.rewards)
+        return jnp.sum(self.rewards, axis=-1)
 
 
 class MarkovWorld(AbstractWorld):

@@ -44,13 +44,20 @@ class PlayRecord(eqx.Module):
         )
 
     def add(self, episode: MarkovEpisode, row: Int[AnyArray, ""] | int) -> PlayRecord:
-        """One episode more, written to `row`. A row beyond the last makes the record NaN, so that the run stops."""
+        """One episode more, written to `row`.
+
+        A row beyond the last, or another announcement than the one that its row already has answers to, makes the
+        record NaN, so that the run stops.
+        """
         horizon = self.visits.shape[0]
         h = np.arange(horizon)
         s, a, b = episode.states, episode.leader_actions, episode.follower_actions
         is_full = jnp.asarray(row) >= self.answers.shape[0]
         row = jnp.minimum(jnp.asarray(row), self.answers.shape[0] - 1)
-        once = jnp.where(is_full, jnp.nan, 1.0)
+        is_other = jnp.any(jnp.asarray(self.commitment)[row] != episode.commitment) & jnp.any(
+            jnp.asarray(self.answers)[row] > 0.0
+        )
+        once = jnp.where(is_full | is_other, jnp.nan, 1.0)
         return PlayRecord(
             jnp.asarray(self.commitment).at[row].set(episode.commitment),
             jnp.asarray(self.answers).at[row, h, s, b].add(once),

@@ -18,8 +18,9 @@ from ...play.agent import AbstractAgent, Repeated
 from ...play.markov_world import MarkovWorld
 from ...play.suboptimality import SOURCES, Suboptimality
 from ...quantal.agents import OptimisticValueIteration
-from ...quantal.baselines import ExploreThenCommit, FollowThePerturbedLeader, PosteriorSampling
+from ...quantal.baselines import ExploreThenCommit, PosteriorSampling
 from ...quantal.bonus import Uncertainty
+from ...quantal.perturbed_leader import FollowThePerturbedLeader
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
 from .measuring import curves, exponent, mean
