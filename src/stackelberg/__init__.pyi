@@ -2,7 +2,7 @@
 from ._errors import FileError, InputError, MemoryBudgetError, NonFiniteError, NonFiniteResultError, PrecisionError
 from ._errors import PrecisionWarning, RunError, SolverError, StackelbergError
 from ._record import Certificate, Estimate, Record, Solution
-from ._runs import Metric, RunRecord
+from ._runs import Alarm, Metric, RunRecord
 from ._learner import AbstractLearner, AbstractMonitor, NonFiniteStepError, Run, advance, commitments, start, train
 from ._loop.stacking import Learners, stack
 from .games.base import AbstractGame, AbstractProblem

@@ -17,30 +17,59 @@ Direction: TypeAlias = Literal["higher", "lower", "neither"]
 
 
 @dataclass(frozen=True)
+class Alarm:
+    """Where a number says that a run should not be trusted, and what to do then.
+
+    - `above`: its size, signs left away, from which on that is so.  `advice`: one sentence.
+    """
+
+    above: float
+    advice: str
+
+
+@dataclass(frozen=True)
 class Metric:
-    """What a recorded number means: its label and unit, whose it is (which decides its colour), which way is better."""
+    """What a recorded number means: its label and unit, whose it is (which decides its colour), which way is better.
+
+    `alarm` is rung by the last value of a run, or of some seeds of it.
+    """
 
     label: str
     unit: str = ""
     seat: Seat = "neither"
     better: Direction = "neither"
+    alarm: Alarm | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `Metric.from_json` reads them back."""
-        return {"label": self.label, "unit": self.unit, "seat": self.seat, "better": self.better}
+        plain_values = {"label": self.label, "unit": self.unit, "seat": self.seat, "better": self.better}
+        if self.alarm is None:
+            return plain_values
+        return plain_values | {"alarm": {"above": self.alarm.above, "advice": self.alarm.advice}}
 
     @classmethod
     def from_json(cls, data: Any) -> Metric:
         """What `to_json` wrote, or a `ValueError`."""
         names = ("label", "unit", "seat", "better")
-        if not isinstance(data, Mapping) or sorted(data) != sorted(names):
+        if not isinstance(data, Mapping) or sorted(set(data) - {"alarm"}) != sorted(names):
             raise ValueError("it has other keys")
         label, unit, seat, better = (data[name] for name in names)
         if not isinstance(label, str) or not isinstance(unit, str):
             raise ValueError("its label and unit are no text")
         if seat not in get_args(Seat) or better not in get_args(Direction):
             raise ValueError("its seat or direction is not known")
-        return cls(label, unit, seat, better)
+        return cls(label, unit, seat, better, _alarm(data.get("alarm")))
+
+
+def _alarm(data: Any) -> Alarm | None:
+    if data is None:
+        return None
+    if not isinstance(data, Mapping) or sorted(data) != ["above", "advice"]:
+        raise ValueError("its alarm has other keys")
+    above, advice = data["above"], data["advice"]
+    if not isinstance(above, int | float) or isinstance(above, bool) or not isinstance(advice, str):
+        raise ValueError("its alarm is no number and text")
+    return Alarm(float(above), advice)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +113,20 @@ class RunRecord:
         last = values.shape[0] - 1 - np.argmax(seen[::-1], axis=0)
         found = np.take_along_axis(values, last[None], axis=0)[0]
         return np.where(seen.any(axis=0), found, np.nan)
+
+    def alarms(self) -> tuple[str, ...]:
+        """What the last values say against trusting the run, each with what to do; in how many of its runs."""
+        found = []
+        for name in self.metrics:
+            meaning = self.meaning(name)
+            if meaning.alarm is None:
+                continue
+            last = np.abs(self.final(name))
+            count, total = int(np.sum(last > meaning.alarm.above)), int(np.sum(np.isfinite(last)))
+            if count:
+                where = f" in {count} of {total} runs" if total > 1 else ""
+                found.append(f"{meaning.label} is above {meaning.alarm.above:g}{where}. {meaning.alarm.advice}")
+        return tuple(found)
 
     def is_complete(self) -> bool:
         """Whether every setting and seed came to its end."""

@@ -265,3 +265,22 @@ def test_pessimistic_plans_come_from_a_log_that_is_folded_over():
 def test_dimensions_that_answers_can_tell():
     assert effective_dimension(world().rules) == 4
     assert effective_dimension(world("prescription").rules) == 5
+
+
+def test_a_follower_that_is_no_quantal_response_rings_the_alarm():
+    """One that answers by the parity of an eighth of the mixture, far from anything linear in it: in all of 4 runs.
+
+    The twin is `test_it_learns`, where the follower is the expected one and the same number stays below 3.
+    """
+
+    def answer(game, policy):
+        parity = jnp.floor(8.0 * jnp.asarray(policy)[..., :1]) % 2.0
+        return jnp.concatenate([0.02 + 0.9 * parity, 0.92 - 0.9 * parity, 0.06 + 0.0 * parity], axis=-1)
+
+    game = sg.random_markov_game(2, 2, 3, 2, seed=1)
+    where = sg.MarkovWorld(game, sg.Callback(answer), expected=sg.QuantalResponse(RATE))
+    agent = OptimisticValueIteration(capacity=150, uncertainty=Uncertainty(leader_bonus=1.0))
+    _, metrics = sg.train(sg.Repeated(agent, where), 150, seeds=range(4))
+    alarm = agent.meanings["surprise"].alarm
+    assert alarm is not None
+    assert np.abs(metrics["surprise"][40:]).max(axis=0).min() > alarm.above

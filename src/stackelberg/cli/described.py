@@ -32,7 +32,7 @@ def to_json(record: RunRecord, path: Path | str) -> dict[str, Any]:
         "settings": plain([dict(setting) for setting in record.settings]),
         "metrics": {name: _metric(record, name) for name in ordered(record)},
         "certificate": None if record.certificate is None else plain(dict(record.certificate)),
-        "notes": list(record.notes),
+        "notes": [*record.notes, *record.alarms()],
     }
 
 
@@ -86,7 +86,7 @@ def show(record: RunRecord) -> None:
     lines = []
     if record.certificate is not None:
         lines.append(f"certificate  {certificate(record.certificate)}")
-    lines += [f"note: {note}" for note in record.notes]
+    lines += [f"note: {note}" for note in (*record.notes, *record.alarms())]
     if lines:
         print("\n" + "\n".join(lines))
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from .. import _boundary as boundary
 from .._learner import Metrics
-from .._runs import Metric
+from .._runs import Alarm, Metric
 from .._types import AnyArray, Key
 from ..calculus.simplex import entropy, logarithm
 from ..play.agent import AbstractAgent
@@ -41,10 +41,40 @@ MEMORY = 0.99
 
 MEANINGS = {
     "promised_value": Metric("value that the leader expects of its announcement", "payoff", "leader"),
-    "surprise": Metric("surprise at the follower's answers", "standard deviations", "follower"),
-    "saturation": Metric("largest probability of an answer", "", "follower"),
-    "at_cap": Metric("share of bonuses at their cap", "", "leader", "lower"),
-    "slope": Metric("gradient of the likelihood at the estimate, a play", "1/payoff", "follower", "lower"),
+    "surprise": Metric(
+        "surprise at the follower's answers",
+        "standard deviations",
+        "follower",
+        alarm=Alarm(
+            4.0,
+            "The answers are not those of the estimated quantal response, and confidence sets do not hold: try another "
+            "inverse temperature or discount, or a robust agent, and look at `stress`.",
+        ),
+    ),
+    "saturation": Metric(
+        "largest probability of an answer",
+        "",
+        "follower",
+        alarm=Alarm(
+            1.0 - 1e-4,
+            "Some answers hardly vary any more and tell nothing of the reward: keep `ridge` at 0.1 or more, or "
+            "announce mixtures between which the follower is nearly indifferent.",
+        ),
+    ),
+    "at_cap": Metric(
+        "share of bonuses at their cap",
+        "",
+        "leader",
+        "lower",
+        Alarm(0.5, 'Bonuses say nothing about what is good: use `preset = "calibrated"`, or play more episodes.'),
+    ),
+    "slope": Metric(
+        "gradient of the likelihood at the estimate, a play",
+        "1/payoff",
+        "follower",
+        "lower",
+        Alarm(1e-3, "The likelihood is not at its maximum: raise `newton_steps`."),
+    ),
 }
 
 
@@ -168,8 +198,8 @@ class PessimisticValueIteration(AbstractAgent):
 
     @property
     def meanings(self) -> Mapping[str, Metric]:
-        """What tells whether the plan can be trusted."""
-        return MEANINGS
+        """How much of the log was seen."""
+        return {"observed": Metric("episodes observed", "", "neither")}
 
     def init(self, rules: MarkovRules, key: Key) -> Knowledge:
         """Nothing seen: everything is worth as little as it can be."""
@@ -185,9 +215,9 @@ class PessimisticValueIteration(AbstractAgent):
         self, rules: MarkovRules, state: Knowledge, episode: MarkovEpisode, n: Any, key: Key
     ) -> tuple[Knowledge, Metrics]:
         """Count what happened; the plan is made when it is asked for."""
-        del key
+        del rules, key
         state = counted(state, episode, n)
-        return state, metrics_of(rules, state)
+        return state, {"observed": jnp.sum(state.record.answers[:, 0])}
 
     def recommend(self, rules: MarkovRules, state: Knowledge) -> Float[AnyArray, "h s *b a"]:
         """The pessimistic plan for what was observed."""

@@ -85,7 +85,7 @@ def report_page(
         experiment=nodes(record.experiment),
         experiment_json=visible_lines(dumps(record.experiment)),
         provenance=nodes(record.provenance),
-        notes=[visible(note) for note in record.notes],
+        notes=[visible(note, 400) for note in (*record.notes, *record.alarms())],
         citation=visible_lines(citation),
         data=_data(record, claimed),
     )
