@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import exact_solvers, fit, markov, quantal, runs, security, start
+from . import exact_solvers, fit, learning, markov, quantal, runs, security, start
 from .measure import Row
 
 
@@ -24,6 +24,7 @@ SECTIONS = {
     "quantal": quantal,
     "markov": markov,
     "fit": fit,
+    "learning": learning,
     "runs": runs,
     "start": start,
 }

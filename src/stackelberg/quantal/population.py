@@ -41,13 +41,13 @@ Departure: TypeAlias = Literal["contamination", "mixed rates"]
 
 DEPARTURES: tuple[Departure, ...] = ("contamination", "mixed rates")
 
-PRIOR_PLAYS, PRIOR_SIZE = 20.0, {"contamination": 0.05, "mixed rates": 0.1}
-"""ε and σ² start at these, as if so many plays had told them: a log of a few plays says little about either."""
+PRIOR_SIZE = {"contamination": 0.05, "mixed rates": 0.1}
+"""What ε and σ² are thought to be before anything was seen: a log of a few plays says little about either."""
 
-LEAST, MOST = 1e-6, {"contamination": 0.95, "mixed rates": 4.0}
-"""Of ε and σ²."""
+PRIOR_INFORMATION = 0.5
+"""Of the normal law of log ε / (1 - ε), or of log σ²: the inverse of its variance."""
 
-LENGTHS = (1.0, 0.3, 0.05)
+DAMPINGS = (1e-8, 0.03, 1.0, 30.0)
 LONGEST = 4.0
 
 
@@ -105,45 +105,51 @@ def population_fitted(
 ) -> Population:
     """The maximum of log-likelihood - ½ λ² ridge |w|² + log prior of the size, by steps of Fisher scoring from `start`.
 
-    The likelihood of a mixture is not concave, and its maximum need not be unique. A step is shortened, or not made,
-    where it would lose. The work grows with the square of the number of weights of all stages and states together.
+    The likelihood of a mixture is not concave, and its maximum need not be unique. Each step solves with several
+    dampings (Levenberg and Marquardt), takes the best of them, and is not made where all lose. The work grows with the
+    cube of the number of weights of all stages and states together.
     """
     shape, letters = start.weights.shape, "nhsba,hsab->nhsb" if rules.is_prescription else "nhsa,hsab->nhsb"
     rate, announced = jnp.asarray(rules.inverse_temperature), jnp.asarray(record.commitment)
-    penalty = rate**2 * ridge
+    penalty, centre = rate**2 * ridge, _free(departure, jnp.asarray(PRIOR_SIZE[departure]))
     plays = jnp.sum(record.answers, axis=-1, keepdims=True)
     logits = lambda flat: rate * jnp.einsum(letters, announced, reward_table(rules, flat[:-1].reshape(shape)))
 
     def choice(flat):
-        return population_choice(logits(flat), 1.0, *parts(departure, flat[-1], num_nodes))[0]
+        return population_choice(logits(flat), 1.0, *parts(departure, _size(departure, flat[-1]), num_nodes))[0]
 
     def merit(flat):
         likelihood = jnp.sum(record.answers * logarithm(jnp.maximum(choice(flat), 1e-300)))
-        return likelihood - 0.5 * penalty * jnp.sum(flat[:-1] ** 2) + _log_prior(departure, flat[-1])
+        return likelihood - 0.5 * penalty * jnp.sum(flat[:-1] ** 2) - 0.5 * PRIOR_INFORMATION * (flat[-1] - centre) ** 2
 
     def informed(flat):
         slope, taken = jax.jacfwd(choice)(flat), choice(flat)
         told = jnp.sqrt(plays / jnp.maximum(taken, 1e-12))[..., None] * slope
         told = told.reshape(-1, flat.shape[0])
-        return told.T @ told + jnp.diag(jnp.full(flat.shape, penalty).at[-1].set(_prior_information(departure, flat)))
+        return told.T @ told + jnp.diag(jnp.full(flat.shape, penalty).at[-1].set(PRIOR_INFORMATION))
 
     def step(carry, _):
         flat, reached = carry
-        push = jnp.linalg.solve(informed(flat), jax.grad(merit)(flat))
-        push = push * jnp.minimum(1.0, LONGEST / jnp.maximum(jnp.max(jnp.abs(logits(push))), LONGEST))
-        for length in LENGTHS:
-            moved = flat + length * push
-            moved = moved.at[-1].set(jnp.clip(moved[-1], LEAST, MOST[departure]))
-            found = merit(moved)
-            better = found > reached
-            flat, push = jnp.where(better, moved, flat), jnp.where(better, 0.0, push)
-            reached = jnp.maximum(found, reached)
-        return (flat, reached), None
+        gradient, told = jax.grad(merit)(flat), informed(flat)
 
-    first = jnp.append(start.weights.reshape(-1), start.size)
+        def tried(damping):
+            push = jnp.linalg.solve(told + damping * jnp.diag(jnp.diag(told)), gradient)
+            reach = jnp.maximum(jnp.max(jnp.abs(logits(push))), jnp.abs(push[-1]))
+            moved = flat + push * jnp.minimum(1.0, LONGEST / jnp.maximum(reach, LONGEST))
+            value = merit(moved)
+            return moved, jnp.where(jnp.isfinite(value), value, -jnp.inf)
+
+        moved, found = jax.vmap(tried)(jnp.asarray(DAMPINGS))
+        best = jnp.argmax(found)
+        flat = jnp.where(found[best] > reached, moved[best], flat)
+        return (flat, jnp.maximum(found[best], reached)), None
+
+    first = jnp.append(start.weights.reshape(-1), _free(departure, start.size))
     (flat, _), _ = jax.lax.scan(step, (first, merit(first)), length=num_steps)
     slope = jnp.max(jnp.abs(jax.grad(merit)(flat)[:-1])) / jnp.maximum(jnp.sum(plays) / rules.horizon, 1.0)
-    return Population(flat[:-1].reshape(shape), _blocks(informed(flat), shape, penalty) / rate**2, slope, flat[-1])
+    return Population(
+        flat[:-1].reshape(shape), _blocks(informed(flat), shape, penalty) / rate**2, slope, _size(departure, flat[-1])
+    )
 
 
 def _blocks(
@@ -157,18 +163,15 @@ def _blocks(
     return each[places, :, places, :].reshape(*shape, d) - penalty * jnp.eye(d)
 
 
-def _log_prior(departure: Departure, size: Float[AnyArray, ""]) -> Float[AnyArray, ""]:
-    """Of ε a beta, of σ² an inverse gamma law with its mode at `PRIOR_SIZE`."""
-    start = PRIOR_SIZE[departure]
-    if departure == "contamination":
-        return PRIOR_PLAYS * (start * logarithm(size) + (1.0 - start) * logarithm(1.0 - size))
-    return -0.5 * PRIOR_PLAYS * (logarithm(size) + start / size)
+def _free(departure: Departure, size: Float[AnyArray, ""]) -> Float[AnyArray, ""]:
+    """log ε / (1 - ε), or log σ²: any number."""
+    return logarithm(size) - (logarithm(1.0 - size) if departure == "contamination" else 0.0)
 
 
-def _prior_information(departure: Departure, flat: Float[AnyArray, "p"]) -> Float[AnyArray, ""]:
-    """How much the prior tells about the size, in the manner of expected information."""
-    size = flat[-1]
-    return PRIOR_PLAYS / (size * (1.0 - size)) if departure == "contamination" else 0.5 * PRIOR_PLAYS / size**2
+def _size(departure: Departure, free: Float[AnyArray, ""]) -> Float[AnyArray, ""]:
+    """ε, or σ², from it."""
+    odds = weight(free)
+    return odds / (1.0 + odds) if departure == "contamination" else odds
 
 
 def population_planned(

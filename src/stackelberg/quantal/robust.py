@@ -35,8 +35,8 @@ class Doubt(eqx.Module):
 class RobustValueIteration(AbstractAgent):
     """Optimistic value iteration for a leader who doubts that its follower is a quantal response.
 
-    - `departure`: "contamination" or "mixed rates", see `population`: what else the follower may be.  `num_nodes`: of the
-      quadrature over rates.
+    - `departure`: "contamination" or "mixed rates", see `population`: what else the follower may be.  `num_nodes`: of
+      the quadrature over rates.
     - `capacity`, `refit_every`, `ridge`, `uncertainty`: as for `OptimisticValueIteration`; the follower's bonus is the
       g-aware one whatever `uncertainty.form` says.
     - `newton_steps`: of the fit at each refit, from where the last one ended.
