@@ -1,0 +1,155 @@
+"""Followers that are no quantal response to a reward: what the leader loses for ever, and what doubting helps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from ..._claims import Budget, Claim, Relation
+from ..._record import Estimate, Record
+from ..running.runner import Progress
+from .base import Evidence, Reproduction
+from .measuring import mean
+from .misspecified_floors import (
+    ABSORBED,
+    ANSWERS,
+    CONTAMINATION,
+    NUM_GAMES,
+    PLAIN,
+    RATES,
+    TRUTHS,
+    leaders,
+    limit_floors,
+    online_floors,
+)
+
+
+NUM_SEEDS: dict[Budget, int] = {"small": 8, "full": 32}
+NUM_EPISODES: dict[Budget, int] = {"small": 2_000, "full": 20_000}
+SMOKE = (*ABSORBED, "trembling, 0.2", "two inverse temperatures")
+
+AFFINE = "derived: logits that are affine in the announcement are those of some reward"
+LIMIT = "the limit of a wide log, counts being their expectations; no theorem"
+SIMULATED = "simulation; no theorem"
+
+
+def _misspecified(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
+    del on_progress
+    chosen = SMOKE if budget == "smoke" else tuple(TRUTHS)
+    limits = {name: limit_floors(TRUTHS[name])[0] for name in chosen}
+    measured = {f"limit: {name}, {answer}": _games(limits[name][answer]) for name in chosen for answer in ANSWERS}
+    for name in ABSORBED:
+        largest = float(np.max(limits[name][PLAIN]))
+        measured[f"absorbed: {name}"] = Estimate.exact(largest, f"largest of {NUM_GAMES} games, no sampling")
+    tremble, mixed = limits["trembling, 0.2"], limits["two inverse temperatures"]
+    measured["trembling costs"] = _games(tremble[PLAIN] - limits["quantal"][PLAIN])
+    measured["contamination cures"] = _games(tremble[CONTAMINATION])
+    measured["mixed rates help"] = _games(mixed[RATES] - mixed[PLAIN])
+    records = {
+        "limit": _bars("in the limit of a wide log", {name: [limits[name][a] for a in ANSWERS] for name in chosen})
+    }
+    if budget != "smoke":
+        played = _played(budget, folder)
+        measured |= {f"floor: {name}, {a}": mean(played[name][a], "seeds") for name in TRUTHS for a in ANSWERS}
+        episodes = f"in the last quarter of {NUM_EPISODES[budget]:,} episodes"
+        records["online"] = _bars(episodes, {name: [played[name][a] for a in ANSWERS] for name in TRUTHS})
+    return Evidence(measured, records)
+
+
+def _games(values: Float[np.ndarray, "g"]) -> Estimate:
+    """The mean over the games that the experiment has: exact, since they are all of them."""
+    return Estimate.exact(float(np.mean(values)), f"mean of the {len(values)} games, no sampling")
+
+
+def _played(budget: Budget, folder: Path) -> dict[str, dict[str, Float[np.ndarray, "s"]]]:
+    """The floors of every follower and leader, mean over games; each is kept, and taken from there the next time."""
+    episodes, seeds = NUM_EPISODES[budget], NUM_SEEDS[budget]
+    found: dict[str, dict[str, Float[np.ndarray, "s"]]] = {}
+    for name, truth in TRUTHS.items():
+        found[name] = {}
+        for answer, agent in leaders(episodes).items():
+            word = f"{name} {answer} {episodes} {seeds}".replace(",", "").replace(" ", "-")
+            place = folder / f"{word}.npy"
+            if not place.exists():
+                np.save(place, online_floors(agent, truth, episodes, seeds), allow_pickle=False)
+            found[name][answer] = np.load(place, allow_pickle=False).mean(axis=0)
+    return found
+
+
+def _bars(where: str, values: dict[str, list[Float[np.ndarray, "n"]]]) -> Record:
+    """Bars for each follower and leader; intervals are over seeds, or over games where nothing was drawn."""
+    table = np.stack([np.stack(rows) for rows in values.values()])
+    middle, error = table.mean(axis=-1), 1.96 * table.std(axis=-1, ddof=1) / np.sqrt(table.shape[-1])
+    attributes = {
+        "names": list(values),
+        "terms": list(ANSWERS),
+        "y_label": "suboptimality of an episode (payoff)",
+        "title": f"What is lost against a follower that is none expected, {where}",
+    }
+    return Record("regret sources", {"middle": middle, "low": middle - error, "high": middle + error}, attributes)
+
+
+def _claim(
+    name: str, statement: str, source: str, expected: float, relation: Relation, budget: Budget, n: int
+) -> Claim:
+    return Claim(name, statement, source, expected, relation, 0.0, budget, n, "payoff")
+
+
+MISSPECIFIED = Reproduction(
+    "quantal:E13",
+    "Followers that are no quantal response: what is lost for ever, and what doubting helps",
+    "an experiment of this project",
+    (
+        *(
+            _claim(f"absorbed: {name}", f"Nothing is lost: {name}.", AFFINE, 1e-4, "at most", "smoke", NUM_GAMES)
+            for name in ABSORBED
+        ),
+        _claim(
+            "trembling costs",
+            "Against a follower that trembles with probability 0.2 the plug-in plan loses more than against one that "
+            "does not.",
+            LIMIT,
+            1e-4,
+            "at least",
+            "smoke",
+            NUM_GAMES,
+        ),
+        _claim(
+            "contamination cures",
+            "The plan that allows for trembling loses nothing there.",
+            "the model holds the follower",
+            1e-5,
+            "at most",
+            "smoke",
+            NUM_GAMES,
+        ),
+        _claim(
+            "mixed rates help",
+            "Against a follower of two inverse temperatures, mixed rates lose less than the plug-in plan.",
+            LIMIT,
+            0.0,
+            "at most",
+            "smoke",
+            NUM_GAMES,
+        ),
+        *(
+            _claim(
+                f"floor: {name}, {answer}",
+                f"Online the leader ({answer}) comes within 0.05 of the best against this follower: {name}.",
+                SIMULATED,
+                0.05,
+                "at most",
+                "small",
+                NUM_SEEDS["small"],
+            )
+            for name in TRUTHS
+            for answer in ANSWERS
+        ),
+    ),
+    _misspecified,
+)
+
+ENTRIES = (MISSPECIFIED,)
