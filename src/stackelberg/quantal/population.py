@@ -17,6 +17,7 @@ the same answers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import equinox as eqx
@@ -39,12 +40,14 @@ from .value_iteration import Known, Planned
 
 Departure: TypeAlias = Literal["contamination", "mixed rates"]
 
+Choice: TypeAlias = Callable[[Float[AnyArray, "n h s b"], Float[AnyArray, ""]], Float[AnyArray, "n h s b"]]
+
 DEPARTURES: tuple[Departure, ...] = ("contamination", "mixed rates")
 
 PRIOR_SIZE = {"contamination": 0.05, "mixed rates": 0.1}
 """What ε and σ² are thought to be before anything was seen: a log of a few plays says little about either."""
 
-PRIOR_INFORMATION = 0.5
+PRIOR_INFORMATION = 4.0
 """Of the normal law of log ε / (1 - ε), or of log σ²: the inverse of its variance."""
 
 DAMPINGS = (1e-8, 0.03, 1.0, 30.0)
@@ -106,61 +109,107 @@ def population_fitted(
     """The maximum of log-likelihood - ½ λ² ridge |w|² + log prior of the size, by steps of Fisher scoring from `start`.
 
     The likelihood of a mixture is not concave, and its maximum need not be unique. Each step solves with several
-    dampings (Levenberg and Marquardt), takes the best of them, and is not made where all lose. The work grows with the
-    cube of the number of weights of all stages and states together.
+    dampings (Levenberg and Marquardt), takes the best of them, and is not made where all lose.
     """
-    shape, letters = start.weights.shape, "nhsba,hsab->nhsb" if rules.is_prescription else "nhsa,hsab->nhsb"
-    rate, announced = jnp.asarray(rules.inverse_temperature), jnp.asarray(record.commitment)
-    penalty, centre = rate**2 * ridge, _free(departure, jnp.asarray(PRIOR_SIZE[departure]))
-    plays = jnp.sum(record.answers, axis=-1, keepdims=True)
-    logits = lambda flat: rate * jnp.einsum(letters, announced, reward_table(rules, flat[:-1].reshape(shape)))
+    penalty = jnp.asarray(rules.inverse_temperature) ** 2 * ridge
+    centre = _free(departure, jnp.asarray(PRIOR_SIZE[departure]))
 
-    def choice(flat):
-        return population_choice(logits(flat), 1.0, *parts(departure, _size(departure, flat[-1]), num_nodes))[0]
+    def choice(logits, free):
+        return population_choice(logits, 1.0, *parts(departure, _size(departure, free), num_nodes))[0]
 
-    def merit(flat):
-        likelihood = jnp.sum(record.answers * logarithm(jnp.maximum(choice(flat), 1e-300)))
-        return likelihood - 0.5 * penalty * jnp.sum(flat[:-1] ** 2) - 0.5 * PRIOR_INFORMATION * (flat[-1] - centre) ** 2
-
-    def informed(flat):
-        slope, taken = jax.jacfwd(choice)(flat), choice(flat)
-        told = jnp.sqrt(plays / jnp.maximum(taken, 1e-12))[..., None] * slope
-        told = told.reshape(-1, flat.shape[0])
-        return told.T @ told + jnp.diag(jnp.full(flat.shape, penalty).at[-1].set(PRIOR_INFORMATION))
+    def merit(weights, free):
+        chosen = choice(_logits(rules, record, weights), free)
+        likelihood = jnp.sum(record.answers * logarithm(jnp.maximum(chosen, 1e-300)))
+        return likelihood - 0.5 * penalty * jnp.sum(weights**2) - 0.5 * PRIOR_INFORMATION * (free - centre) ** 2
 
     def step(carry, _):
-        flat, reached = carry
-        gradient, told = jax.grad(merit)(flat), informed(flat)
+        weights, free, reached = carry
+        gradient = jax.grad(merit, argnums=(0, 1))(weights, free)
+        told = _information(rules, record, choice, weights, free).plus(penalty, PRIOR_INFORMATION)
 
         def tried(damping):
-            push = jnp.linalg.solve(told + damping * jnp.diag(jnp.diag(told)), gradient)
-            reach = jnp.maximum(jnp.max(jnp.abs(logits(push))), jnp.abs(push[-1]))
-            moved = flat + push * jnp.minimum(1.0, LONGEST / jnp.maximum(reach, LONGEST))
-            value = merit(moved)
-            return moved, jnp.where(jnp.isfinite(value), value, -jnp.inf)
+            push, turn = told.damped(damping).solved(*gradient)
+            reach = jnp.maximum(jnp.max(jnp.abs(_logits(rules, record, push))), jnp.abs(turn))
+            length = jnp.minimum(1.0, LONGEST / jnp.maximum(reach, LONGEST))
+            moved = weights + length * push, free + length * turn
+            value = merit(*moved)
+            return *moved, jnp.where(jnp.isfinite(value), value, -jnp.inf)
 
-        moved, found = jax.vmap(tried)(jnp.asarray(DAMPINGS))
-        best = jnp.argmax(found)
-        flat = jnp.where(found[best] > reached, moved[best], flat)
-        return (flat, jnp.maximum(found[best], reached)), None
+        tries = jax.vmap(tried)(jnp.asarray(DAMPINGS))
+        best = jax.tree.map(lambda values: values[jnp.argmax(tries[-1])], tries)
+        return jax.tree.map(lambda new, old: jnp.where(best[-1] > reached, new, old), best, carry), None
 
-    first = jnp.append(start.weights.reshape(-1), _free(departure, start.size))
-    (flat, _), _ = jax.lax.scan(step, (first, merit(first)), length=num_steps)
-    slope = jnp.max(jnp.abs(jax.grad(merit)(flat)[:-1])) / jnp.maximum(jnp.sum(plays) / rules.horizon, 1.0)
+    first = jnp.asarray(start.weights), _free(departure, jnp.asarray(start.size))
+    (weights, free, _), _ = jax.lax.scan(step, (*first, merit(*first)), length=num_steps)
+    plays = jnp.maximum(jnp.sum(record.answers) / rules.horizon, 1.0)
+    slope = jnp.max(jnp.abs(jax.grad(merit)(weights, free))) / plays
+    told = _information(rules, record, choice, weights, free).plus(0.0, PRIOR_INFORMATION)
     return Population(
-        flat[:-1].reshape(shape), _blocks(informed(flat), shape, penalty) / rate**2, slope, _size(departure, flat[-1])
+        weights, told.alone() / jnp.asarray(rules.inverse_temperature) ** 2, slope, _size(departure, free)
     )
 
 
-def _blocks(
-    information: Float[AnyArray, "p p"], shape: tuple[int, ...], penalty: Float[AnyArray, ""]
-) -> Float[AnyArray, "h k d d"]:
-    """What is told about each block of weights, the size not being known, without the penalty."""
-    about, across, own = information[:-1, :-1], information[:-1, -1], information[-1, -1]
-    num_blocks, d = shape[0] * shape[1], shape[2]
-    each = (about - across[:, None] * across[None, :] / own).reshape(num_blocks, d, num_blocks, d)
-    places = jnp.arange(num_blocks)
-    return each[places, :, places, :].reshape(*shape, d) - penalty * jnp.eye(d)
+class _Information(eqx.Module):
+    """The expected information: `blocks` `(h, k, d, d)` on weights, `border` `(h, k, d)` between them and the size."""
+
+    blocks: Float[AnyArray, "h k d d"]
+    border: Float[AnyArray, "h k d"]
+    corner: Float[AnyArray, ""]
+
+    def plus(self, penalty: Float[AnyArray, ""] | float, prior: float) -> _Information:
+        """With what priors tell."""
+        size = self.blocks.shape[-1]
+        return _Information(self.blocks + penalty * jnp.eye(size), self.border, self.corner + prior)
+
+    def damped(self, damping: Float[AnyArray, ""]) -> _Information:
+        """With the diagonal made longer."""
+        long = jnp.diagonal(self.blocks, axis1=-2, axis2=-1)
+        blocks = self.blocks + damping * long[..., None] * jnp.eye(long.shape[-1])
+        return _Information(blocks, self.border, (1.0 + damping) * self.corner)
+
+    def solved(
+        self, weights: Float[AnyArray, "h k d"], size: Float[AnyArray, ""]
+    ) -> tuple[Float[AnyArray, "h k d"], Float[AnyArray, ""]]:
+        """Its inverse on a gradient."""
+        both = jnp.linalg.solve(self.blocks, jnp.stack([weights, self.border], axis=-1))
+        left = jnp.maximum(self.corner - jnp.sum(self.border * both[..., 1]), 1e-9 * self.corner)
+        turn = (size - jnp.sum(self.border * both[..., 0])) / left
+        return both[..., 0] - turn * both[..., 1], turn
+
+    def alone(self) -> Float[AnyArray, "h k d d"]:
+        """About each block when the size is not known."""
+        return self.blocks - self.border[..., :, None] * self.border[..., None, :] / self.corner
+
+
+def _information(
+    rules: MarkovRules, record: PlayRecord, choice: Choice, weights: Float[AnyArray, "h k d"], free: Float[AnyArray, ""]
+) -> _Information:
+    """What the answers tell about weights and size, expected under both."""
+    logits = _logits(rules, record, weights)
+    chosen, turned = jax.jvp(lambda free: choice(logits, free), (free,), (jnp.ones_like(free),))
+    # Logits of one row move the choice of that row alone: one push for each action gives all derivatives.
+    pushes = jnp.broadcast_to(jnp.eye(logits.shape[-1])[:, None, None, None], (logits.shape[-1], *logits.shape))
+    moved = jax.vmap(lambda push: jax.jvp(lambda logits: choice(logits, free), (logits,), (push,))[1])(pushes)
+    told = jnp.sum(record.answers, axis=-1, keepdims=True) / jnp.maximum(chosen, 1e-12)
+    spread = jnp.einsum("cnhsb,nhsb,fnhsb->nhscf", moved, told, moved)
+    shared = jnp.einsum("cnhsb,nhsb->nhsc", moved, told * turned)
+    announced, rate = jnp.asarray(record.commitment), jnp.asarray(rules.inverse_temperature)
+    one, other = ("nhsba", "nhsfc") if rules.is_prescription else ("nhsa", "nhsc")
+    table = rate**2 * jnp.einsum(f"{one},{other},nhsbf->hsabcf", announced, announced, spread)
+    border = rate * jnp.einsum(f"{one},nhsb->hsab", announced, shared)
+    corner = jnp.sum(told * turned**2)
+    if rules.follower_features is None:
+        size = weights.shape[-1]
+        return _Information(table.reshape(*weights.shape, size), border.reshape(weights.shape), corner)
+    features = jnp.asarray(rules.follower_features)
+    blocks = jnp.einsum("hsabd,hsabcf,hscfe->hde", features, table, features)[:, None]
+    return _Information(blocks, jnp.einsum("hsab,hsabd->hd", border, features)[:, None], corner)
+
+
+def _logits(rules: MarkovRules, record: PlayRecord, weights: Float[AnyArray, "h k d"]) -> Float[AnyArray, "n h s b"]:
+    letters = "nhsba" if rules.is_prescription else "nhsa"
+    value = jnp.einsum(f"{letters},hsab->nhsb", jnp.asarray(record.commitment), reward_table(rules, weights))
+    return jnp.asarray(rules.inverse_temperature) * value
 
 
 def _free(departure: Departure, size: Float[AnyArray, ""]) -> Float[AnyArray, ""]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -119,8 +119,8 @@ def answers(
     game: MarkovGame, truth: AbstractFollower, policies: Float[AnyArray, "n h s a"]
 ) -> Float[AnyArray, "n h s b"]:
     """What the follower does under each of many policies."""
-    floats = jax.tree.map(lambda leaf: jnp.asarray(leaf, float), (game, truth))
-    return _answers(*floats, jnp.asarray(policies))
+    traced = jax.tree.map(lambda leaf: jnp.asarray(leaf, float), (game, truth))
+    return _answers(traced[0], traced[1], jnp.asarray(policies))
 
 
 @eqx.filter_jit
@@ -128,7 +128,7 @@ def _answers(game: MarkovGame, truth: AbstractFollower, policies: Any) -> Any:
     return jax.vmap(lambda policy: truth.respond(game, policy))(policies)
 
 
-class Limit(NamedTuple):
+class Limit(eqx.Module):
     """What each leader would announce after a log without end, `(g, h, s, a)`, by name; and the ε, σ² that it found."""
 
     plans: dict[str, Float[AnyArray, "g h s a"]]
@@ -176,7 +176,7 @@ def _limits(rules: MarkovRules, records: PlayRecord) -> Limit:
 
 @eqx.filter_jit
 def _all_limits(rules: MarkovRules, records: PlayRecord) -> Limit:
-    return eqx.filter_vmap(_limit)(rules, records)
+    return jax.vmap(_limit)(rules, records)
 
 
 def _limit(rules: MarkovRules, record: PlayRecord) -> Limit:
