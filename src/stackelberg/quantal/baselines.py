@@ -49,7 +49,7 @@ class ExploreThenCommit(AbstractAgent):
     episodes left over √`num_exploring`: with a fixed number of exploring episodes it grows in proportion to the time.
 
     - `capacity`: how many episodes there is room for.  `ridge`, `newton_steps`: of the likelihood, as for
-      `OptimisticValueIteration`; the estimate after exploring takes ten times as many steps.
+      `OptimisticValueIteration`.
     - `keeps_learning`: whether the estimate and the plan are renewed afterwards; after n episodes the next
       n / `refit_every` share one announcement.
 
@@ -70,7 +70,7 @@ class ExploreThenCommit(AbstractAgent):
         num_exploring: Any = 200,
         keeps_learning: Any = False,
         refit_every: Any = 20,
-        newton_steps: Any = 3,
+        newton_steps: Any = 20,
         ridge: Any = 1e-2,
     ) -> None:
         self.capacity = boundary.whole_number("capacity", capacity, low=1)
@@ -111,10 +111,8 @@ class ExploreThenCommit(AbstractAgent):
         row = np.where(episodes < self.num_exploring, episodes % num_rows, num_rows + np.cumsum(is_new) - 1)
         record = state.record.add(episode, jnp.asarray(row, jnp.int32)[n])
         state = Learned(record, state.weights, state.plan, state.slope)
-        is_due = jnp.asarray(np.append(is_new[1:], False))[n]
-        is_first = jnp.asarray(n) + 1 == self.num_exploring
-        renew = lambda factor: lambda: self._renewed(rules, state, factor * self.newton_steps)
-        state = jax.lax.cond(is_first, renew(10), lambda: jax.lax.cond(is_due, renew(1), lambda: state))
+        is_due = jnp.asarray(np.append(is_new[1:], self.capacity == self.num_exploring))[n]
+        state = jax.lax.cond(is_due, lambda: self._renewed(rules, state), lambda: state)
         return state, _told(rules, state)
 
     def recommend(self, rules: MarkovRules, state: Learned) -> Float[AnyArray, "h s *b a"]:
@@ -137,9 +135,9 @@ class ExploreThenCommit(AbstractAgent):
             episodes == self.num_exploring
         )
 
-    def _renewed(self, rules: MarkovRules, state: Learned, num_steps: int) -> Learned:
+    def _renewed(self, rules: MarkovRules, state: Learned) -> Learned:
         ridge = jnp.asarray(self.ridge) / jnp.asarray(rules.inverse_temperature) ** 2
-        found = fitted(rules, state.record, state.weights, ridge, num_steps)
+        found = fitted(rules, state.record, state.weights, ridge, self.newton_steps)
         return Learned(
             state.record,
             found.weights,
@@ -231,15 +229,19 @@ class PosteriorSampling(AbstractAgent):
         state = Learned(state.record, found.weights, state.plan, found.slope)
         return self._drawn(rules, state, found.information, key)
 
+    def drawn_weights(
+        self, rules: MarkovRules, weights: Float[AnyArray, "h k d"], information: Float[AnyArray, "h k d d"], key: Key
+    ) -> Float[AnyArray, "h k d"]:
+        """The follower's weights, drawn from the normal law around `weights`."""
+        precision = information + self.uncertainty.added(rules) * jnp.eye(information.shape[-1])
+        normal = jr.normal(key, weights.shape)[..., None]
+        step = jax.scipy.linalg.solve_triangular(jnp.linalg.cholesky(precision), normal, lower=True, trans=1)[..., 0]
+        return weights + self.uncertainty.follower_bonus * step / jnp.asarray(rules.inverse_temperature)
+
     def _drawn(self, rules: MarkovRules, state: Learned, information: Float[AnyArray, "h k d d"], key: Key) -> Learned:
         """The plan for a draw from what is known."""
         weights_key, values_key = jr.split(key)
-        rate = jnp.asarray(rules.inverse_temperature)
-        precision = information + self.uncertainty.added(rules) * jnp.eye(information.shape[-1])
-        root = jnp.linalg.cholesky(precision)
-        normal = jr.normal(weights_key, state.weights.shape)
-        step = jax.scipy.linalg.solve_triangular(root, normal[..., None], lower=True, trans=1)[..., 0]
-        weights = state.weights + self.uncertainty.follower_bonus * step / rate
+        weights = self.drawn_weights(rules, state.weights, information, weights_key)
         noise = jr.normal(values_key, rules.shape) * _leader_noise(rules, state.record, self.uncertainty, self.capacity)
         plan = _plain_plan(rules, state.record, weights, information, self.capacity, noise)
         return Learned(state.record, state.weights, plan, state.slope)
