@@ -75,7 +75,7 @@ class AttributeResponse(AbstractLogitFollower):
         self.weights = boundary.real_array("weights", weights, axes=(3,))
 
     @exact
-    def logits(self, game: AbstractGame, commitment: Float[AnyArray, "*h s a"]) -> Float[AnyArray, "*h s b"]:
+    def logits(self, game: AbstractGame, commitment: Float[AnyArray, "..."]) -> Float[AnyArray, "*t b"]:
         """Weighted attributes under a policy or a prescription; `InputError` for games without stages and states."""
         policy = _markov(game).over_stages(commitment)
         reward = self.its_reward(game)

@@ -131,8 +131,8 @@ def _answers(game: MarkovGame, truth: AbstractFollower, policies: Any) -> Any:
 class Limit(eqx.Module):
     """What each leader would announce after a log without end, `(g, h, s, a)`, by name; and the ε, σ² that it found."""
 
-    plans: dict[str, Float[AnyArray, "g h s a"]]
-    sizes: dict[str, Float[AnyArray, "g"]]
+    plans: dict[str, Float[AnyArray, "*g h s a"]]
+    sizes: dict[str, Float[AnyArray, "*g"]]
 
 
 def limit_floors(truth: AbstractFollower) -> tuple[dict[str, Float[np.ndarray, "g"]], dict[str, np.ndarray]]:
