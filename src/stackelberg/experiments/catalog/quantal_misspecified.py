@@ -48,14 +48,13 @@ def _misspecified(budget: Budget, folder: Path, on_progress: Callable[[Progress]
     measured["trembling costs"] = _games(tremble[PLAIN] - limits["quantal"][PLAIN])
     measured["contamination cures"] = _games(tremble[CONTAMINATION])
     measured["mixed rates help"] = _games(mixed[RATES] - mixed[PLAIN])
-    records = {
-        "limit": _bars("in the limit of a wide log", {name: [limits[name][a] for a in ANSWERS] for name in chosen})
-    }
+    rows = lambda kind, names: {name: [measured[f"{kind}: {name}, {a}"] for a in ANSWERS] for name in names}
+    records = {"limit": _bars("Lost after a wide log without end", rows("limit", chosen))}
     if budget != "smoke":
         played = _played(budget, folder)
         measured |= {f"floor: {name}, {a}": mean(played[name][a], "seeds") for name in TRUTHS for a in ANSWERS}
-        episodes = f"in the last quarter of {NUM_EPISODES[budget]:,} episodes"
-        records["online"] = _bars(episodes, {name: [played[name][a] for a in ANSWERS] for name in TRUTHS})
+        title = f"Lost online, last quarter of {NUM_EPISODES[budget]:,} episodes"
+        records["online"] = _bars(title, rows("floor", TRUTHS))
     return Evidence(measured, records)
 
 
@@ -79,17 +78,18 @@ def _played(budget: Budget, folder: Path) -> dict[str, dict[str, Float[np.ndarra
     return found
 
 
-def _bars(where: str, values: dict[str, list[Float[np.ndarray, "n"]]]) -> Record:
-    """Bars for each follower and leader; intervals are over seeds, or over games where nothing was drawn."""
-    table = np.stack([np.stack(rows) for rows in values.values()])
-    middle, error = table.mean(axis=-1), 1.96 * table.std(axis=-1, ddof=1) / np.sqrt(table.shape[-1])
+def _bars(title: str, values: dict[str, list[Estimate]]) -> Record:
+    """Bars with intervals for each follower and leader."""
+    table = np.array([[[one.value, one.low, one.high] for one in row] for row in values.values()], float)
     attributes = {
         "names": list(values),
         "terms": list(ANSWERS),
         "y_label": "suboptimality of an episode (payoff)",
-        "title": f"What is lost against a follower that is none expected, {where}",
+        "title": title,
     }
-    return Record("regret sources", {"middle": middle, "low": middle - error, "high": middle + error}, attributes)
+    return Record(
+        "regret sources", dict(zip(("middle", "low", "high"), np.moveaxis(table, -1, 0), strict=True)), attributes
+    )
 
 
 def _claim(
