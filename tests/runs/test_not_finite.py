@@ -178,7 +178,7 @@ def test_a_learner_of_the_package_that_fails_is_replayed_by_the_script(tmp_path)
     with pytest.raises(sg.NonFiniteStepError) as again:
         runpy.run_path(str(place / "replay.py"), run_name="__main__")
     assert str(again.value) == str(caught.value)
-    assert sg.read_failure(place).batch["commitment"].shape == (2,)
+    assert sg.read_failure(place).batch["episode.commitment"].shape == (2,)
 
 
 class Passing(sg.AbstractLearner):

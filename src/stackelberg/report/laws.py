@@ -55,7 +55,7 @@ def likelihood_ratio(record: Record) -> Figure:
     edges, shades = np.linspace(0.0, top, 41), (style.FOLLOWER_LIGHT, style.FOLLOWER, style.INK)
     for place, name in enumerate(record.attributes["names"]):
         values = np.minimum(record["statistic"][:, place], top)
-        axes.hist(values, edges, density=True, histtype="step", lw=1.4, color=shades[place % 3], label=name)
+        axes.hist(values, edges.tolist(), density=True, histtype="step", lw=1.4, color=shades[place % 3], label=name)
     fine = np.linspace(1e-3, top, 300)
     axes.plot(fine, stats.chi2.pdf(fine, degrees), color=style.INK, ls="--", lw=1.4, label=f"χ², {degrees} degrees")
     axes.set_xlabel("twice the log-likelihood ratio (nats)")
