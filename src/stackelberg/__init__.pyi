@@ -32,6 +32,7 @@ from .followers.quantal_response import QuantalResponse
 from .followers.files import follower_from_json, follower_to_json
 from .followers.behavioural import SUQR, LinearResponse, Mixture, Trembling
 from .followers.level_k import LevelK
+from .followers.misspecified import AttributeResponse, DistortedPerception
 from .followers.gauge import anchored, centred, gauge_dimension, shaped
 from .followers.perceived_payoff import PerceivedPayoff
 from .followers.simulate import sample_choices
@@ -78,6 +79,7 @@ from .quantal.bonus import Uncertainty
 from .quantal.agents import OptimisticValueIteration, PessimisticValueIteration
 from .quantal.baselines import ExploreThenCommit, PosteriorSampling
 from .quantal.perturbed_leader import FollowThePerturbedLeader
+from .quantal.robust import RobustValueIteration
 from .solvers.plan import Plan
 from .play.suboptimality import Suboptimality
 from .experiments.experiment import Experiment

@@ -33,6 +33,7 @@ from ..quantal.agents import OptimisticValueIteration, PessimisticValueIteration
 from ..quantal.baselines import ExploreThenCommit, PosteriorSampling
 from ..quantal.bonus import Uncertainty
 from ..quantal.perturbed_leader import FollowThePerturbedLeader
+from ..quantal.robust import RobustValueIteration
 from .experiment import Experiment
 from .outline import COSMETIC as COSMETIC, fingerprint
 
@@ -54,6 +55,7 @@ STAGE_AGENTS: dict[str, type] = {
     "explore-then-commit": ExploreThenCommit,
     "posterior-sampling": PosteriorSampling,
     "follow-the-perturbed-leader": FollowThePerturbedLeader,
+    "robust-value-iteration": RobustValueIteration,
 }
 
 AGENTS: dict[str, type] = ONE_SHOT_AGENTS | STAGE_AGENTS

@@ -9,6 +9,7 @@ from .base import AbstractFollower
 from .behavioural import SUQR, LinearResponse, Mixture, Trembling
 from .best_response import BestResponse
 from .level_k import LevelK
+from .misspecified import AttributeResponse, DistortedPerception
 from .perceived_payoff import PerceivedPayoff
 from .quantal_response import QuantalResponse
 
@@ -22,6 +23,8 @@ FOLLOWERS: dict[str, type] = {
     "level-k": LevelK,
     "mixture": Mixture,
     "trembling": Trembling,
+    "attribute-response": AttributeResponse,
+    "distorted-perception": DistortedPerception,
 }
 """The kinds of followers that files can hold, by the name that stands in them."""
 

@@ -7,12 +7,14 @@ from .base import Evidence as Evidence, Reproduction as Reproduction
 from .foundations import COMMITMENT, ESTIMATION
 from .quantal_identities import ENTRIES as identities
 from .quantal_likelihood import ENTRIES as likelihood
+from .quantal_misspecified import ENTRIES as misspecified
 from .quantal_pessimism import ENTRIES as pessimism
 from .quantal_regret import ENTRIES as regret
 
 
 REPRODUCTIONS: dict[str, Reproduction] = {
-    entry.name: entry for entry in (COMMITMENT, ESTIMATION, *identities, *likelihood, *regret, *pessimism)
+    entry.name: entry
+    for entry in (COMMITMENT, ESTIMATION, *identities, *likelihood, *regret, *pessimism, *misspecified)
 }
 """By `paper:experiment`, in the order of the docs."""
 
