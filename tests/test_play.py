@@ -118,6 +118,19 @@ def test_suboptimality_is_what_the_certificate_says_is_missing(learned):
     assert np.nanmin(metrics["announced_suboptimality"]) >= 0.0
 
 
+STAGES = sg.MarkovWorld(sg.random_markov_game(1, 2, 2, 1, seed=0), sg.QuantalResponse(5.0))
+
+
+@pytest.mark.parametrize("agent", [sg.OptimisticValueIteration(), sg.ResponseEstimation()])
+def test_an_agent_that_does_not_fit_its_world_is_refused_and_one_that_fits_is_not(agent, world):
+    is_one_shot = isinstance(agent, sg.ResponseEstimation)
+    with pytest.raises(sg.InputError) as problem:
+        sg.Repeated(agent, STAGES if is_one_shot else world)
+    for word in (type(agent).__name__, "MarkovRules", "OptimisticValueIteration() in a sg.MarkovWorld"):
+        assert word in str(problem.value)
+    sg.Repeated(agent, world if is_one_shot else STAGES)
+
+
 def test_a_monitor_without_a_world_needs_a_learner_that_has_one():
     from oracles.learners import Descent
 

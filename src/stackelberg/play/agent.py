@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_type_hints
 
 import equinox as eqx
 from jaxtyping import Float
 
 from .. import _boundary as boundary
+from .._errors import InputError
 from .._learner import AbstractLearner, Metrics, Precision, Resume
 from .._loop.randomness import ANNOUNCE, OBSERVE, PLAY, role
 from .._runs import Metric
@@ -63,7 +64,8 @@ class AbstractAgent(eqx.Module):
 class Repeated(AbstractLearner):
     """An agent that meets a world again and again: announce, see the answers, think.
 
-    The agent is handed `world.rules`, never the world.
+    The agent is handed `world.rules`, never the world. Raises `InputError` where they are not of the class that
+    `agent.init` says it takes: an agent for one stage does not play over stages, nor the other way round.
     """
 
     agent: AbstractAgent
@@ -72,6 +74,7 @@ class Repeated(AbstractLearner):
     def __init__(self, agent: Any, world: Any) -> None:
         self.agent = boundary.instance("agent", agent, AbstractAgent, "sg.ResponseEstimation()")
         self.world = boundary.instance("world", world, AbstractWorld, "sg.World(game, sg.QuantalResponse(5.0))")
+        _fitting(self.agent, self.world)
 
     @property
     def precision(self) -> Precision:
@@ -116,3 +119,20 @@ class Repeated(AbstractLearner):
     def commitment(self, state: Any) -> Float[AnyArray, "..."]:
         """What the agent would recommend now."""
         return self.agent.recommend(self.world.rules, state)
+
+
+def _fitting(agent: AbstractAgent, world: AbstractWorld) -> None:
+    """`InputError` where the agent says that it takes other rules than those of the world."""
+    try:
+        taken, given = get_type_hints(type(agent).init).get("rules", Any), world.rules
+    except NameError:  # an agent of one's own may name types that exist for the type checker alone
+        return
+    if not isinstance(taken, type) or isinstance(given, taken):
+        return
+    raise InputError(
+        boundary.INCONSISTENT,
+        "agent",
+        found=f"{type(agent).__name__} plays by {taken.__name__}, {type(world).__name__} by {type(given).__name__}",
+        allowed="an agent and its world play by the same rules: those of one stage, or those of play over stages",
+        remedy="sg.ResponseEstimation() plays in a sg.World, sg.OptimisticValueIteration() in a sg.MarkovWorld.",
+    )
