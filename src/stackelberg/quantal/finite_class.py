@@ -103,6 +103,7 @@ def worth_under(
     return jnp.einsum("khsb,mhsb->kmhs", responses(rules, classes.follower_reward, policy), gain)
 
 
+@eqx.filter_jit
 def greedy(rules: MarkovRules, classes: FiniteClass) -> Greedy:
     """The best announcements: exact for prescriptions, the best of many starts otherwise."""
     rate = jnp.asarray(rules.inverse_temperature)
@@ -127,17 +128,17 @@ def greedy(rules: MarkovRules, classes: FiniteClass) -> Greedy:
 
 
 class StageCounts(eqx.Module):
-    """What the record says of one stage, with pairs of actions and states as one axis of cells.
+    """What the record says of one stage, or of each along a first axis; states with pairs of actions are cells `c`.
 
     - `visits`, `paid`: `(c,)`.  `moves`: `(c, t)`.
     - `candidates`: `(m, c)`, the values of the class.  `comparison`: `(n, c)`, or None for every table.
     """
 
-    visits: Float[AnyArray, "c"]
-    paid: Float[AnyArray, "c"]
-    moves: Float[AnyArray, "c t"]
-    candidates: Float[AnyArray, "m c"]
-    comparison: Float[AnyArray, "n c"] | None
+    visits: Float[AnyArray, "*h c"]
+    paid: Float[AnyArray, "*h c"]
+    moves: Float[AnyArray, "*h c t"]
+    candidates: Float[AnyArray, "*h m c"]
+    comparison: Float[AnyArray, "*h n c"] | None
 
     def excess(self, following: Float[AnyArray, "v t"]) -> Float[AnyArray, "m v"]:
         """l of each value of the class less the least l in comparison, for each value of the next state.
@@ -220,11 +221,21 @@ def class_for_policies(game: MarkovGame, rules: MarkovRules, size: int = 30, see
     for h in range(last, 0, -1):
         shown = values[0] if h < last else np.repeat(reward[-1:], size, axis=0)
         over = np.stack([shown] * rules.horizon, axis=1)
-        worth = np.stack(
-            [np.asarray(worth_under(rules, FiniteClass(truth, over[i : i + 1]), policies[i]))[0, 0, h] for i in numbers]
-        )
+        worth = np.asarray(_worth_of_each(rules, truth, over, policies))[:, h]
         values.insert(0, _backed(game, h - 1, reward, worth))
     return DrawnClass(FiniteClass(rewards, np.stack(values, 1)), place, policies)
+
+
+@eqx.filter_jit
+def _worth_of_each(
+    rules: MarkovRules,
+    reward: Float[AnyArray, "1 h s a b"],
+    values: Float[AnyArray, "p h s a b"],
+    policies: Float[AnyArray, "p h s *b a"],
+) -> Float[AnyArray, "p h s"]:
+    """W of the i-th value under the i-th policy."""
+    each = lambda value, policy: worth_under(rules, FiniteClass(reward, value[None]), policy)[0, 0]
+    return jax.vmap(each)(values, policies)
 
 
 def _drawn(
