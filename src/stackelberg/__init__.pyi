@@ -67,9 +67,10 @@ from .solvers.quantal.prescription import Prescriptions, best_prescriptions
 from .solvers.quantal.rationality import rationality_curve
 from .solvers.markov.backward_induction import BackwardInduction
 from .solvers.markov.gradient_ascent import GradientAscent
-from .play.base import AbstractWorld, Belief, Meeting
+from .play.base import AbstractChangingWorld, AbstractWorld, Belief, Meeting
 from .play.world import Episode, Rules, World, rules_of
 from .play.markov_world import MarkovEpisode, MarkovRules, MarkovWorld
+from .play.changing_world import DriftingWorld, RememberingWorld
 from .play.play_log import PlayLog, read_play, write_play
 from .play.agent import AbstractAgent, Repeated
 from .play.response_estimation import ResponseEstimation
@@ -80,6 +81,7 @@ from .quantal.agents import OptimisticValueIteration, PessimisticValueIteration
 from .quantal.baselines import ExploreThenCommit, PosteriorSampling
 from .quantal.perturbed_leader import FollowThePerturbedLeader
 from .quantal.robust import RobustValueIteration
+from .quantal.information_directed import InformationDirected
 from .solvers.plan import Plan
 from .play.suboptimality import Suboptimality
 from .experiments.experiment import Experiment

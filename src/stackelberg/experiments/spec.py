@@ -25,6 +25,7 @@ from ..followers.files import FOLLOWERS
 from ..games.catalog import catalog_game
 from ..games.files import GAMES, read_game
 from ..play.agent import Repeated
+from ..play.changing_world import DriftingWorld, RememberingWorld
 from ..play.markov_world import MarkovWorld
 from ..play.response_estimation import ResponseEstimation
 from ..play.suboptimality import Suboptimality
@@ -32,6 +33,7 @@ from ..play.world import World
 from ..quantal.agents import OptimisticValueIteration, PessimisticValueIteration
 from ..quantal.baselines import ExploreThenCommit, PosteriorSampling
 from ..quantal.bonus import Uncertainty
+from ..quantal.information_directed import InformationDirected
 from ..quantal.perturbed_leader import FollowThePerturbedLeader
 from ..quantal.robust import RobustValueIteration
 from .experiment import Experiment
@@ -56,6 +58,7 @@ STAGE_AGENTS: dict[str, type] = {
     "posterior-sampling": PosteriorSampling,
     "follow-the-perturbed-leader": FollowThePerturbedLeader,
     "robust-value-iteration": RobustValueIteration,
+    "information-directed": InformationDirected,
 }
 
 AGENTS: dict[str, type] = ONE_SHOT_AGENTS | STAGE_AGENTS
@@ -67,6 +70,8 @@ TABLE: dict[str, type] = {
     "suboptimality": Suboptimality,
     "world": World,
     "markov-world": MarkovWorld,
+    "drifting-world": DriftingWorld,
+    "remembering-world": RememberingWorld,
     "uncertainty": Uncertainty,
     **AGENTS,
     **GAMES,

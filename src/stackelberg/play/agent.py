@@ -20,7 +20,7 @@ from .._learner import AbstractLearner, Metrics, Precision, Resume
 from .._loop.randomness import ANNOUNCE, OBSERVE, PLAY, role
 from .._runs import Metric
 from .._types import AnyArray, Key
-from .base import AbstractWorld, Belief, Meeting
+from .base import AbstractChangingWorld, AbstractWorld, Belief, Meeting
 
 
 class AbstractAgent(eqx.Module):
@@ -102,23 +102,48 @@ class Repeated(AbstractLearner):
         return {**self.agent.meanings, "leader_reward": Metric("leader's mean reward", "payoff", "leader", "higher")}
 
     def init(self, key: Key) -> Any:
-        """What the agent knows before the first announcement."""
-        return self.agent.init(self.world.rules, key)
+        """What the agent knows before the first announcement, with what the follower remembers where it does."""
+        state = self.agent.init(self.world.rules, key)
+        memory = self.world.memory() if isinstance(self.world, AbstractChangingWorld) else None
+        return _together(state, memory)
 
     def sample(self, state: Any, n: Any, key: Key) -> Meeting:
         """One announcement and its answers."""
-        commitment = self.agent.announce(self.world.rules, state, n, role(key, ANNOUNCE))
-        belief = self.agent.belief(self.world.rules, state)
+        known, memory = _apart(state)
+        commitment = self.agent.announce(self.world.rules, known, n, role(key, ANNOUNCE))
+        belief = self.agent.belief(self.world.rules, known)
+        if isinstance(self.world, AbstractChangingWorld):
+            now = self.world.at(n, memory)
+            return Meeting(now.play(commitment, role(key, PLAY)), belief, n, memory)
         return Meeting(self.world.play(commitment, role(key, PLAY)), belief)
 
     def update(self, state: Any, batch: Meeting, n: Any, key: Key) -> tuple[Any, Metrics]:
         """What the agent makes of them."""
-        state, metrics = self.agent.observe(self.world.rules, state, batch.episode, n, role(key, OBSERVE))
-        return state, {**metrics, "leader_reward": batch.episode.leader_reward / self.world.num_plays}
+        known, memory = _apart(state)
+        known, metrics = self.agent.observe(self.world.rules, known, batch.episode, n, role(key, OBSERVE))
+        if isinstance(self.world, AbstractChangingWorld):
+            memory = self.world.remembered(memory, batch.commitment)
+        paid = batch.episode.leader_reward / self.world.num_plays
+        return _together(known, memory), {**metrics, "leader_reward": paid}
 
     def commitment(self, state: Any) -> Float[AnyArray, "..."]:
         """What the agent would recommend now."""
-        return self.agent.recommend(self.world.rules, state)
+        return self.agent.recommend(self.world.rules, _apart(state)[0])
+
+
+class Acquaintance(eqx.Module):
+    """The state of repeated play with a follower who remembers: what the agent knows, and what the follower does."""
+
+    known: Any
+    memory: Any
+
+
+def _together(known: Any, memory: Any) -> Any:
+    return known if memory is None else Acquaintance(known, memory)
+
+
+def _apart(state: Any) -> tuple[Any, Any]:
+    return (state.known, state.memory) if isinstance(state, Acquaintance) else (state, None)
 
 
 def _fitting(agent: AbstractAgent, world: AbstractWorld) -> None:
@@ -127,7 +152,7 @@ def _fitting(agent: AbstractAgent, world: AbstractWorld) -> None:
         taken, given = get_type_hints(type(agent).init).get("rules", Any), world.rules
     except NameError:  # an agent of one's own may name types that exist for the type checker alone
         return
-    if not isinstance(taken, type) or isinstance(given, taken):
+    if taken is Any or not isinstance(taken, type) or isinstance(given, taken):
         return
     raise InputError(
         boundary.INCONSISTENT,

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import Any
 
 import equinox as eqx
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from .._types import AnyArray, Key
 from ..followers.base import AbstractFollower
@@ -24,10 +24,16 @@ class Belief(eqx.Module):
 
 
 class Meeting(eqx.Module):
-    """One announcement, what followed it, and what the leader had expected (None where it does not say)."""
+    """One announcement, what followed it, and what the leader had expected (None where it does not say).
+
+    Where the follower changes also what decides how it was: `n`, the number of announcements before, and `memory`, what
+    it remembered of them; None elsewhere.
+    """
 
     episode: Any
     belief: Belief | None
+    n: Any = None
+    memory: Any = None
 
     @property
     def commitment(self) -> Float[AnyArray, "..."]:
@@ -54,3 +60,41 @@ class AbstractWorld(eqx.Module):
     @abstractmethod
     def play(self, commitment: Float[AnyArray, "..."], key: Key) -> Any:
         """What follows `commitment`: an episode."""
+
+
+class AbstractChangingWorld(AbstractWorld):
+    """A world whose follower is not the same in every episode: it changes by itself, or by what was announced before.
+
+    By itself it goes through `num_phases` phases, one or more; within one the follower differs by its memory only.
+    """
+
+    num_phases: eqx.AbstractVar[int]
+
+    @abstractmethod
+    def memory(self) -> Any:
+        """What the follower remembers before the first announcement; None for one who never remembers anything."""
+
+    @abstractmethod
+    def at(self, n: Any, memory: Any) -> AbstractWorld:
+        """The world as it is in episode n, counted from 0, with what is remembered by then."""
+
+    @abstractmethod
+    def remembered(self, memory: Any, commitment: Float[AnyArray, "..."]) -> Any:
+        """What the follower remembers after one announcement more."""
+
+    @abstractmethod
+    def phase(self, n: Any) -> Int[AnyArray, ""]:
+        """The phase of episode n, counted from 0."""
+
+    @abstractmethod
+    def settled(self, phase: Any) -> AbstractWorld:
+        """The world that stays in this phase, and whose follower was announced the same for ever."""
+
+    def play(self, commitment: Float[AnyArray, "..."], key: Key) -> Any:
+        """What follows the first announcement."""
+        return self.at(0, self.memory()).play(commitment, key)
+
+
+def as_it_was(world: AbstractWorld, meeting: Meeting) -> AbstractWorld:
+    """The world of that meeting: the same one, unless it changes."""
+    return world.at(meeting.n, meeting.memory) if isinstance(world, AbstractChangingWorld) else world

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from .. import _boundary as boundary
@@ -24,7 +25,7 @@ from ..solvers.markov.gradient_ascent import GradientAscent
 from ..solvers.markov.stages import Announcement
 from ..solvers.quantal_stackelberg import QuantalStackelberg
 from ..solvers.solve import solve
-from .base import AbstractWorld
+from .base import AbstractChangingWorld, AbstractWorld, as_it_was
 
 
 Reference: TypeAlias = Literal["proven", "found"]
@@ -58,11 +59,14 @@ class Suboptimality(AbstractMonitor):
 
     Of a leader that says what it expects of a Markov game it also measures where its regret comes from: its own Bellman
     error, and the error about the follower's answer, of first and of second order (`performance_difference`).
+
+    Where the follower changes, values are those of the episode, and the best one is that of its phase: of what could be
+    announced for ever if the follower stayed as it is. Each phase is solved, so that there is a `best_value` of each.
     """
 
     world: AbstractWorld | None
     counted_from: Reference = eqx.field(static=True)
-    best_value: float
+    best_value: float | Float[AnyArray, "p"]
 
     def __init__(self, world: Any = None, counted_from: Any = "proven") -> None:
         example = "sg.World(game, follower)"
@@ -70,8 +74,7 @@ class Suboptimality(AbstractMonitor):
         self.counted_from = boundary.one_of("counted_from", counted_from, REFERENCES)  # type: ignore[assignment]
         self.best_value = 0.0
         if self.world is not None:
-            proof = _best(self.world)
-            self.best_value = float(proof.upper if self.counted_from == "proven" else proof.lower)
+            self.best_value = _best_value(self.world, self.counted_from)
 
     @property
     def meanings(self) -> Mapping[str, Metric]:
@@ -98,34 +101,54 @@ class Suboptimality(AbstractMonitor):
         return Suboptimality(learner.world, self.counted_from)
 
     def certificate(self) -> Certificate | None:
-        """What was proved about the best value."""
-        return None if self.world is None else _best(self.world)
+        """What was proved about the best value, where there is one for all episodes."""
+        return None if self.world is None or self._num_phases > 1 else _best(_settled(self.world, 0))
 
     def __call__(self, commitment: Float[AnyArray, "..."], batch: Any, key: Key) -> Metrics:
         """Exact values under the true follower."""
         del key
-        value, announced = self._value(commitment), self._value(batch.commitment)
+        assert self.world is not None
+        now = as_it_was(self.world, batch)
+        value, announced = _value(now, commitment), _value(now, batch.commitment)
         best = jnp.asarray(self.best_value)
+        if isinstance(self.world, AbstractChangingWorld) and self._num_phases > 1:
+            best = best[self.world.phase(batch.n)]
         return {
             "leader_value": value,
             "suboptimality": best - value,
             "announced_suboptimality": best - announced,
-            **self._sources(batch),
+            **_sources(now, batch),
         }
 
-    def _sources(self, batch: Any) -> Metrics:
-        """The terms of the performance-difference lemma, where the leader said what it expected."""
-        assert self.world is not None
-        game = self.world.game
-        if not isinstance(game, MarkovGame) or batch.belief is None:
-            return {}
-        response = self.world.follower(game, batch.commitment)
-        terms = regret_terms(game, batch.commitment, response, batch.belief.response, batch.belief.action_value)
-        return {name: jnp.sum(jnp.asarray(getattr(terms, name))) for name in SOURCES}
+    @property
+    def _num_phases(self) -> int:
+        return self.world.num_phases if isinstance(self.world, AbstractChangingWorld) else 1
 
-    def _value(self, commitment: Float[AnyArray, "..."]) -> Float[AnyArray, ""]:
-        assert self.world is not None
-        return self.world.game.leader_value(commitment, self.world.follower(self.world.game, commitment))
+
+def _value(world: AbstractWorld, commitment: Float[AnyArray, "..."]) -> Float[AnyArray, ""]:
+    return world.game.leader_value(commitment, world.follower(world.game, commitment))
+
+
+def _sources(world: AbstractWorld, batch: Any) -> Metrics:
+    """The terms of the performance-difference lemma, where the leader said what it expected."""
+    game = world.game
+    if not isinstance(game, MarkovGame) or batch.belief is None:
+        return {}
+    response = world.follower(game, batch.commitment)
+    terms = regret_terms(game, batch.commitment, response, batch.belief.response, batch.belief.action_value)
+    return {name: jnp.sum(jnp.asarray(getattr(terms, name))) for name in SOURCES}
+
+
+def _best_value(world: AbstractWorld, counted_from: Reference) -> float | Float[np.ndarray, "p"]:
+    """A number, or one for each phase."""
+    num_phases = world.num_phases if isinstance(world, AbstractChangingWorld) else 1
+    proofs = [_best(_settled(world, phase)) for phase in range(num_phases)]
+    values = [float(proof.upper if counted_from == "proven" else proof.lower) for proof in proofs]
+    return np.array(values) if num_phases > 1 else values[0]
+
+
+def _settled(world: AbstractWorld, phase: int) -> AbstractWorld:
+    return world.settled(phase) if isinstance(world, AbstractChangingWorld) else world
 
 
 def _best(world: AbstractWorld) -> Certificate:

@@ -87,6 +87,9 @@ class OptimisticValueIteration(AbstractAgent):
       estimated reward (after Zhong, Yang, Wang and Jordan, 2021), "fixed" for a part of the environment that answers
       the same whatever is announced. Both are there to be compared with.
     - `ridge`: λ² × the penalty on squared weights in the likelihood.  `newton_steps`: at each refit.
+    - `memory`: how many episodes' worth of the follower's answers count, for followers that change: before each episode
+      the weight of all older answers is multiplied by 1 - 1 / `memory`. None forgets nothing. What the leader is paid
+      and where play moves to is never forgotten.
     """
 
     capacity: int
@@ -95,6 +98,7 @@ class OptimisticValueIteration(AbstractAgent):
     uncertainty: Uncertainty
     assumed: Assumed = eqx.field(static=True)
     ridge: float
+    memory: int | None
 
     def __init__(
         self,
@@ -104,6 +108,7 @@ class OptimisticValueIteration(AbstractAgent):
         uncertainty: Any = None,
         assumed: Any = "quantal",
         ridge: Any = 1e-2,
+        memory: Any = None,
     ) -> None:
         self.capacity = boundary.whole_number("capacity", capacity, low=1)
         self.refit_every = boundary.whole_number("refit_every", refit_every, low=1)
@@ -112,6 +117,7 @@ class OptimisticValueIteration(AbstractAgent):
         self.uncertainty = boundary.instance("uncertainty", given, Uncertainty, "sg.Uncertainty()")
         self.assumed = boundary.one_of("assumed", assumed, ASSUMED)  # type: ignore[assignment]
         self.ridge = boundary.real_number("ridge", ridge, low=0.0, low_open=True)
+        self.memory = None if memory is None else boundary.whole_number("memory", memory, low=2)
 
     @property
     def max_steps(self) -> int:
@@ -139,6 +145,8 @@ class OptimisticValueIteration(AbstractAgent):
         """Count what happened; when a new announcement is due, estimate and plan anew."""
         del key
         schedule = self._schedule
+        if self.memory is not None:
+            state = eqx.tree_at(lambda state: state.record, state, state.record.faded(1.0 - 1.0 / self.memory))
         state = counted(state, episode, schedule.row(n))
         renew = lambda: _renewed(self, rules, state, 1.0)
         state = jax.lax.cond(schedule.is_due(n), renew, lambda: state)
@@ -156,7 +164,7 @@ class OptimisticValueIteration(AbstractAgent):
 
     @property
     def _schedule(self) -> Schedule:
-        return Schedule(self.capacity, self.refit_every)
+        return Schedule(self.capacity, self.refit_every, self.memory)
 
 
 class PessimisticValueIteration(AbstractAgent):

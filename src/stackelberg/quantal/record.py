@@ -66,15 +66,21 @@ class PlayRecord(eqx.Module):
             jnp.asarray(self.moves).at[h[:-1], s[:-1], a[:-1], b[:-1], s[1:]].add(once),
         )
 
+    def faded(self, share: float) -> PlayRecord:
+        """The record with this share of each answer left; what is known of the leader's own payoffs and moves stays."""
+        return PlayRecord(self.commitment, share * self.answers, self.visits, self.paid, self.moves)
+
 
 class Schedule(eqx.Module):
     """When a new announcement is made: after n episodes the next n / `every` share one (one at least).
 
-    `capacity` is the number of episodes there is room for.
+    `capacity` is the number of episodes there is room for. With `most` n counts as that many at the most, so that
+    announcements go on changing as often as then.
     """
 
     capacity: int = eqx.field(static=True)
     every: int = eqx.field(static=True)
+    most: int | None = eqx.field(static=True, default=None)
 
     @property
     def is_new(self) -> Bool[np.ndarray, "n"]:
@@ -82,7 +88,8 @@ class Schedule(eqx.Module):
         new, n = np.zeros(self.capacity, bool), 0
         while n < self.capacity:
             new[n] = True
-            n += max(1, n // self.every)
+            counted = n if self.most is None else min(n, self.most)
+            n += max(1, counted // self.every)
         return new
 
     @property
