@@ -78,6 +78,7 @@ from .play.ask_tell import Advisor
 from .play.policy import Policy
 from .quantal.bonus import Uncertainty
 from .quantal.agents import OptimisticValueIteration, PessimisticValueIteration
+from .quantal.model_agents import OptimisticMaximumLikelihood, PessimisticMaximumLikelihood
 from .quantal.baselines import ExploreThenCommit, PosteriorSampling
 from .quantal.perturbed_leader import FollowThePerturbedLeader
 from .quantal.robust import RobustValueIteration

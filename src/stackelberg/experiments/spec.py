@@ -34,6 +34,7 @@ from ..quantal.agents import OptimisticValueIteration, PessimisticValueIteration
 from ..quantal.baselines import ExploreThenCommit, PosteriorSampling
 from ..quantal.bonus import Uncertainty
 from ..quantal.information_directed import InformationDirected
+from ..quantal.model_agents import OptimisticMaximumLikelihood, PessimisticMaximumLikelihood
 from ..quantal.perturbed_leader import FollowThePerturbedLeader
 from ..quantal.robust import RobustValueIteration
 from .experiment import Experiment
@@ -54,6 +55,8 @@ ONE_SHOT_AGENTS: dict[str, type] = {"response-estimation": ResponseEstimation}
 STAGE_AGENTS: dict[str, type] = {
     "optimistic-value-iteration": OptimisticValueIteration,
     "pessimistic-value-iteration": PessimisticValueIteration,
+    "optimistic-maximum-likelihood": OptimisticMaximumLikelihood,
+    "pessimistic-maximum-likelihood": PessimisticMaximumLikelihood,
     "explore-then-commit": ExploreThenCommit,
     "posterior-sampling": PosteriorSampling,
     "follow-the-perturbed-leader": FollowThePerturbedLeader,

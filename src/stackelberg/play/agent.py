@@ -149,15 +149,16 @@ def _apart(state: Any) -> tuple[Any, Any]:
 def _fitting(agent: AbstractAgent, world: AbstractWorld) -> None:
     """`InputError` where the agent says that it takes other rules than those of the world."""
     try:
-        taken, given = get_type_hints(type(agent).init).get("rules", Any), world.rules
+        taken = get_type_hints(type(agent).init).get("rules", Any)
+        given = get_type_hints(getattr(type(world).rules, "fget", None) or world.play).get("return", Any)
     except NameError:  # an agent of one's own may name types that exist for the type checker alone
         return
-    if taken is Any or not isinstance(taken, type) or isinstance(given, taken):
+    if not (isinstance(taken, type) and isinstance(given, type)) or issubclass(given, taken):
         return
     raise InputError(
         boundary.INCONSISTENT,
         "agent",
-        found=f"{type(agent).__name__} plays by {taken.__name__}, {type(world).__name__} by {type(given).__name__}",
+        found=f"{type(agent).__name__} plays by {taken.__name__}, {type(world).__name__} by {given.__name__}",
         allowed="an agent and its world play by the same rules: those of one stage, or those of play over stages",
         remedy="sg.ResponseEstimation() plays in a sg.World, sg.OptimisticValueIteration() in a sg.MarkovWorld.",
     )

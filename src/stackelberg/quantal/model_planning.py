@@ -158,6 +158,13 @@ def planned(
     return ModelPlan(commitment, found.value, belief, jnp.exp(estimated.log_response))
 
 
+def best_under(
+    rules: MarkovRules, model: Model, present: Float[AnyArray, "h s *b a"], search: Search
+) -> Float[AnyArray, "h s *b a"]:
+    """The best policy of several starts under one model, taken as true."""
+    return jax.nn.softmax(_under(rules, model, _starts(present, search.num_starts), search).logits, axis=-1)
+
+
 def _starts(present: Float[AnyArray, "h s *b a"], num_starts: int) -> Float[AnyArray, "k h s *b a"]:
     """Logits: of the present policy, of uniform play, and from gentle to nearly pure ones drawn once and for all."""
     draws = np.random.default_rng(0).standard_normal((max(num_starts - 1, 0), *np.shape(present)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ... import _boundary as boundary
 from .base import Evidence as Evidence, Reproduction as Reproduction
 from .foundations import COMMITMENT, ESTIMATION
+from .quantal_farsighted import ENTRIES as farsighted
 from .quantal_identities import ENTRIES as identities
 from .quantal_likelihood import ENTRIES as likelihood
 from .quantal_misspecified import ENTRIES as misspecified
@@ -14,7 +15,7 @@ from .quantal_regret import ENTRIES as regret
 
 REPRODUCTIONS: dict[str, Reproduction] = {
     entry.name: entry
-    for entry in (COMMITMENT, ESTIMATION, *identities, *likelihood, *regret, *pessimism, *misspecified)
+    for entry in (COMMITMENT, ESTIMATION, *identities, *likelihood, *regret, *pessimism, *misspecified, *farsighted)
 }
 """By `paper:experiment`, in the order of the docs."""
 

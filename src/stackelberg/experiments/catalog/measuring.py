@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 from jaxtyping import Float
 from scipy import stats
@@ -41,3 +44,15 @@ def curves(across: Float[np.ndarray, "k"], values: dict[str, Float[np.ndarray, "
     low = np.maximum(middle - error, 0.05 * np.abs(middle))
     columns = {"across": across, "middle": middle, "low": low, "high": middle + error}
     return Record("power law", columns, {"names": list(values), **attributes})
+
+
+def kept(folder: Path, name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """What was played before, or is played now and kept as plain arrays."""
+    place = folder / f"{name.replace(' ', '-').replace(',', '').replace(chr(39), '')}.npz"
+    if place.exists():
+        with np.load(place, allow_pickle=False) as found:
+            return {key: found[key] for key in found}
+    made = make()
+    with place.open("wb") as file:
+        np.savez_compressed(file, **made)  # type: ignore[arg-type]
+    return made

@@ -16,14 +16,14 @@ from ...followers.quantal_response import QuantalResponse
 from ...games.generators_markov import random_markov_game
 from ...play.agent import AbstractAgent, Repeated
 from ...play.markov_world import MarkovWorld
-from ...play.suboptimality import SOURCES, Suboptimality
+from ...play.suboptimality import SOURCES, Reference, Suboptimality
 from ...quantal.agents import OptimisticValueIteration
 from ...quantal.baselines import ExploreThenCommit, PosteriorSampling
 from ...quantal.bonus import Uncertainty
 from ...quantal.perturbed_leader import FollowThePerturbedLeader
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
-from .measuring import curves, exponent, mean
+from .measuring import curves, exponent, kept, mean
 
 
 SHAPE = (2, 2, 3, 2)
@@ -71,28 +71,16 @@ def played(
     places: list[MarkovWorld],
     num_episodes: int,
     num_seeds: int,
-    on_progress: Callable[[int], None] = lambda _: None,
+    counted_from: Reference = "proven",
 ) -> dict[str, Float[np.ndarray, "n g s"]]:
     """All games and seeds in one compiled call: what was missing in every episode, and where it came from."""
-    learners = stack([Repeated(agent, place) for place in places], [Suboptimality(place) for place in places])
+    monitors = [Suboptimality(place, counted_from) for place in places]
+    learners = stack([Repeated(agent, place) for place in places], monitors)
     run, parts = start(learners, range(num_seeds)), []
     while run.n < num_episodes:
         run, metrics = advance(learners, run, min(1000, num_episodes - run.n), last=num_episodes)
         parts.append({name: metrics[name] for name in ("announced_suboptimality", *SOURCES) if name in metrics})
-        on_progress(run.n)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _kept(folder: Path, name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """What was played before, or is played now and kept as plain arrays."""
-    place = folder / f"{name.replace(' ', '-').replace(',', '').replace(chr(39), '')}.npz"
-    if place.exists():
-        with np.load(place, allow_pickle=False) as found:
-            return {key: found[key] for key in found}
-    made = make()
-    with place.open("wb") as file:
-        np.savez_compressed(file, **made)  # type: ignore[arg-type]
-    return made
 
 
 def _regret(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
@@ -102,7 +90,7 @@ def _regret(budget: Budget, folder: Path, on_progress: Callable[[Progress], None
     if budget == "smoke":
         chosen = {name: chosen[name] for name in (OURS, "takes the follower for fixed")}
     found = {
-        name: _kept(folder, f"{name} {episodes}x{seeds}", lambda a=agent: played(a, places, episodes, seeds))
+        name: kept(folder, f"{name} {episodes}x{seeds}", lambda a=agent: played(a, places, episodes, seeds))
         for name, agent in chosen.items()
     }
     total = {name: np.cumsum(one["announced_suboptimality"], axis=0) for name, one in found.items()}
@@ -157,7 +145,7 @@ def _rates(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]
     totals = []
     for rate in RATES[budget]:
         places = worlds(NUM_GAMES[budget], rate)
-        one = _kept(
+        one = kept(
             folder,
             f"rate {rate:g} {episodes}x{seeds}",
             lambda places=places: played(OptimisticValueIteration(episodes), places, episodes, seeds),
@@ -183,8 +171,8 @@ def _price(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]
     # With the reward itself as the one feature, a single weight is left to learn: the follower is as good as known.
     told = [_told(place) for place in places]
     found = {
-        "learned": _kept(folder, f"learned {episodes}x{seeds}", lambda: played(agent, places, episodes, seeds)),
-        "known": _kept(folder, f"known {episodes}x{seeds}", lambda: played(agent, told, episodes, seeds)),
+        "learned": kept(folder, f"learned {episodes}x{seeds}", lambda: played(agent, places, episodes, seeds)),
+        "known": kept(folder, f"known {episodes}x{seeds}", lambda: played(agent, told, episodes, seeds)),
     }
     total = {name: one["announced_suboptimality"].sum(axis=0).mean(axis=0) for name, one in found.items()}
     across = np.unique(np.geomspace(max(episodes // 100, 1), episodes, 30).astype(int))
