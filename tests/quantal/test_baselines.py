@@ -35,6 +35,7 @@ def committed():
     return trained(ExploreThenCommit(EPISODES, num_exploring=100))
 
 
+@pytest.mark.slow
 def test_pure_strategies_come_in_turn_and_then_one_plan_for_good(committed):
     where, agent = world(), ExploreThenCommit(EPISODES, num_exploring=100)
     run, metrics = committed
@@ -49,6 +50,7 @@ def test_pure_strategies_come_in_turn_and_then_one_plan_for_good(committed):
     assert np.array_equal(first[0, 0], [0.0, 1.0])
 
 
+@pytest.mark.slow
 def test_a_hasty_plan_is_kept_and_mended_only_by_learning_on(committed):
     """Eight fixed seeds, so that there are no false alarms: 4 episodes of exploring are too few and 100 are enough."""
     hasty = missing(trained(ExploreThenCommit(EPISODES, num_exploring=4))[1], -1).mean()

@@ -98,6 +98,7 @@ def test_followers_of_the_wrong_game_and_wrong_settings_are_refused():
         RobustValueIteration(departure="contaminated")
 
 
+@pytest.mark.slow
 def test_the_best_value_on_a_grid_is_that_of_backward_induction():
     one = sg.random_markov_game(2, 2, 3, 2, seed=4)
     proven = best_value(one, HUMAN)
@@ -119,7 +120,8 @@ def test_a_population_is_the_mean_of_its_parts(departure):
 
 
 @pytest.mark.parametrize(
-    ("departure", "announcement"), [("contamination", "strategy"), ("mixed rates", "prescription")]
+    ("departure", "announcement"),
+    [("contamination", "strategy"), pytest.param("mixed rates", "prescription", marks=pytest.mark.slow)],
 )
 def test_information_is_that_of_the_definition(departure, announcement):
     """E[score scoreᵀ] = Σ plays × Σ_b ∇ν(b) ∇ν(b)ᵀ / ν(b), with the derivatives by automatic differentiation."""
@@ -171,7 +173,9 @@ def sizes(truth, departure, num_logs=60, plays=2000):
         return jax.jit(jax.vmap(fit))(stacked)
 
 
-@pytest.mark.parametrize(("departure", "truth"), [("contamination", 0.2), ("mixed rates", 0.5)])
+@pytest.mark.parametrize(
+    ("departure", "truth"), [("contamination", 0.2), pytest.param("mixed rates", 0.5, marks=pytest.mark.slow)]
+)
 def test_the_size_of_the_departure_is_recovered_from_plays(departure, truth):
     """60 logs of 24,000 plays. The mean estimate is within 4 standard errors of the truth, and a tenth of it for the
     bias that a maximum of a likelihood has: a false alarm in 10,000 runs at most. A follower without the departure is
@@ -186,6 +190,7 @@ def test_the_size_of_the_departure_is_recovered_from_plays(departure, truth):
     assert np.asarray(sizes(HUMAN, departure, num_logs=60).size).max() < found.min()
 
 
+@pytest.mark.slow
 def test_a_population_of_one_part_is_planned_for_as_a_quantal_response():
     where = sg.MarkovWorld(sg.random_markov_game(2, 2, 3, 2, seed=2), HUMAN)
     with jax.enable_x64(True):
@@ -201,6 +206,7 @@ def test_a_population_of_one_part_is_planned_for_as_a_quantal_response():
     assert np.abs(np.asarray(one.value) - np.asarray(other.value)).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_where_another_reward_explains_the_follower_and_contamination_is_seen_through():
     """Counts are their own expectations: nothing is drawn."""
     assert limit_floors(TRUTHS["twice the inverse temperature"])[0][PLAIN].max() < 1e-4
@@ -210,6 +216,7 @@ def test_nothing_is_lost_where_another_reward_explains_the_follower_and_contamin
     assert np.allclose(found[CONTAMINATION], 0.2, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_leader_in_doubt_learns_and_goes_on_bit_for_bit():
     """Eight fixed seeds: the 61st announcement misses less than half of what the first one misses."""
     where = sg.MarkovWorld(game(1, (1, 2, 3, 1)), sg.Trembling(HUMAN, 0.5), reward_known=True, expected=HUMAN)
