@@ -166,7 +166,8 @@ def _rates(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]
 def _price(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
     """Online learning with the follower's reward known, by giving the leader his features, and learned."""
     del on_progress
-    episodes, seeds, places = min(NUM_EPISODES[budget], 2_000), NUM_SEEDS[budget], worlds(NUM_GAMES[budget])
+    episodes, places = min(NUM_EPISODES[budget], 2_000), worlds(NUM_GAMES[budget])
+    seeds = 128 if budget == "full" else NUM_SEEDS[budget]
     agent = OptimisticValueIteration(episodes)
     # With the reward itself as the one feature, a single weight is left to learn: the follower is as good as known.
     told = [_told(place) for place in places]
@@ -295,8 +296,8 @@ PRICE = Reproduction(
             0.0,
             "at least",
             0.0,
-            "small",
-            32,
+            "full",
+            128,
             "payoff",
         ),
     ),
