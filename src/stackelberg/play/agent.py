@@ -153,7 +153,7 @@ def _fitting(agent: AbstractAgent, world: AbstractWorld) -> None:
         given = get_type_hints(getattr(type(world).rules, "fget", None) or world.play).get("return", Any)
     except NameError:  # an agent of one's own may name types that exist for the type checker alone
         return
-    if not (isinstance(taken, type) and isinstance(given, type)) or issubclass(given, taken):
+    if Any in (taken, given) or not (isinstance(taken, type) and isinstance(given, type)) or issubclass(given, taken):
         return
     raise InputError(
         boundary.INCONSISTENT,
