@@ -79,6 +79,7 @@ from .play.policy import Policy
 from .quantal.bonus import Uncertainty
 from .quantal.agents import OptimisticValueIteration, PessimisticValueIteration
 from .quantal.model_agents import OptimisticMaximumLikelihood, PessimisticMaximumLikelihood
+from .quantal.hypergradient import SampledHypergradient
 from .quantal.discount_profile import DiscountProfile, profiled_discount
 from .quantal.baselines import ExploreThenCommit, PosteriorSampling
 from .quantal.perturbed_leader import FollowThePerturbedLeader

@@ -33,6 +33,7 @@ from ..play.world import World
 from ..quantal.agents import OptimisticValueIteration, PessimisticValueIteration
 from ..quantal.baselines import ExploreThenCommit, PosteriorSampling
 from ..quantal.bonus import Uncertainty
+from ..quantal.hypergradient import SampledHypergradient
 from ..quantal.information_directed import InformationDirected
 from ..quantal.model_agents import OptimisticMaximumLikelihood, PessimisticMaximumLikelihood
 from ..quantal.perturbed_leader import FollowThePerturbedLeader
@@ -57,6 +58,7 @@ STAGE_AGENTS: dict[str, type] = {
     "pessimistic-value-iteration": PessimisticValueIteration,
     "optimistic-maximum-likelihood": OptimisticMaximumLikelihood,
     "pessimistic-maximum-likelihood": PessimisticMaximumLikelihood,
+    "sampled-hypergradient": SampledHypergradient,
     "explore-then-commit": ExploreThenCommit,
     "posterior-sampling": PosteriorSampling,
     "follow-the-perturbed-leader": FollowThePerturbedLeader,
