@@ -1,4 +1,4 @@
-"""Followers that are no quantal response to a reward: what the leader loses for ever, and what doubting helps."""
+"""Followers that are no quantal response, or that change: what is lost for ever, and what doubt or forgetting helps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from ..._claims import Budget, Claim, Relation
 from ..._record import Estimate, Record
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
-from .measuring import mean
+from .changing_floors import CHANGES, DRIFTING, FORGETS, KEEPS, REMEMBERING, STILL, changing_floors, forgetful
+from .measuring import kept, mean
 from .misspecified_floors import (
     ABSORBED,
     ANSWERS,
@@ -55,6 +56,14 @@ def _misspecified(budget: Budget, folder: Path, on_progress: Callable[[Progress]
         measured |= {f"floor: {name}, {a}": mean(played[name][a], "seeds") for name in TRUTHS for a in ANSWERS}
         title = f"Lost online, last quarter of {NUM_EPISODES[budget]:,} episodes"
         records["online"] = _bars(title, rows("floor", TRUTHS))
+        changing = _changing(budget, folder)
+        measured |= {
+            f"change: {name}, {a}": mean(one, "seeds") for name, row in changing.items() for a, one in row.items()
+        }
+        for name, row in changing.items():
+            measured[f"forgetting: {name}"] = mean(row[FORGETS] - row[KEEPS], "seeds, paired")
+        bars = {name: [measured[f"change: {name}, {a}"] for a in (KEEPS, FORGETS)] for name in CHANGES}
+        records["changing"] = _bars(f"{title}, followers that change", bars, (KEEPS, FORGETS))
     return Evidence(measured, records)
 
 
@@ -78,12 +87,25 @@ def _played(budget: Budget, folder: Path) -> dict[str, dict[str, Float[np.ndarra
     return found
 
 
-def _bars(title: str, values: dict[str, list[Estimate]]) -> Record:
+def _changing(budget: Budget, folder: Path) -> dict[str, dict[str, Float[np.ndarray, "s"]]]:
+    """The same against followers that change, for a leader who keeps all answers and one who forgets."""
+    episodes, seeds = NUM_EPISODES[budget], NUM_SEEDS[budget]
+    found: dict[str, dict[str, Float[np.ndarray, "s"]]] = {}
+    for change in CHANGES:
+        found[change] = {}
+        for answer, agent in forgetful(episodes).items():
+            make = lambda agent=agent, change=change: {"floors": changing_floors(agent, change, episodes, seeds)}
+            played = kept(folder, f"{change} {answer} {episodes}x{seeds}", make)
+            found[change][answer] = played["floors"].mean(axis=0)
+    return found
+
+
+def _bars(title: str, values: dict[str, list[Estimate]], answers: tuple[str, ...] = ANSWERS) -> Record:
     """Bars with intervals for each follower and leader."""
     table = np.array([[[one.value, one.low, one.high] for one in row] for row in values.values()], float)
     attributes = {
         "names": list(values),
-        "terms": list(ANSWERS),
+        "terms": list(answers),
         "y_label": "suboptimality of an episode (payoff)",
         "title": title,
     }
@@ -96,6 +118,10 @@ def _claim(
     name: str, statement: str, source: str, expected: float, relation: Relation, budget: Budget, n: int
 ) -> Claim:
     return Claim(name, statement, source, expected, relation, 0.0, budget, n, "payoff")
+
+
+def _small(name: str, statement: str, expected: float, relation: Relation) -> Claim:
+    return _claim(name, statement, SIMULATED, expected, relation, "small", NUM_SEEDS["small"])
 
 
 MISSPECIFIED = Reproduction(
@@ -147,6 +173,31 @@ MISSPECIFIED = Reproduction(
             )
             for name in TRUTHS
             for answer in ANSWERS
+        ),
+        _small(
+            f"forgetting: {DRIFTING}",
+            "While the follower's reward drifts to another one, a leader who forgets loses less than one who does not.",
+            0.0,
+            "at most",
+        ),
+        _small(
+            f"forgetting: {STILL}",
+            "Where nothing changes, a leader who forgets loses more than one who does not.",
+            0.0,
+            "at least",
+        ),
+        _small(
+            f"change: {DRIFTING}, {FORGETS}",
+            "The leader who forgets comes within 0.05 of the best while the follower drifts.",
+            0.05,
+            "at most",
+        ),
+        _small(
+            f"change: {REMEMBERING}, {KEEPS}",
+            "Against a follower who answers to a running average of announcements (weight 0.9 on the past) the leader "
+            "comes within 0.05 of the best announcement to hold for ever.",
+            0.05,
+            "at most",
         ),
     ),
     _misspecified,
