@@ -1,7 +1,7 @@
 """Ascent by sampled hypergradients: what a leader does who follows slopes instead of keeping a confidence set.
 
-The probability of a play is Π π(a | s, b) ν(b | s; π) P(s'), and two of the three factors move with the policy. So with R
-the return that is left from a stage on,
+The probability of a play is Π π(a | s, b) ν(b | s; π) P(s'), and two of the three factors move with the policy. So,
+with R the return that is left from a stage on,
 
     ∇J = E Σ_h (∇ log π(a_h | s_h) + ∇ log ν_h(b_h | s_h; π)) (R_h - baseline),
 

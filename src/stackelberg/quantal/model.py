@@ -53,9 +53,8 @@ def outlook(rules: MarkovRules, model: Model, policy: Float[AnyArray, "h s *b a"
 
     def stage(future, now):
         rows, own, others, law = now
-        onwards = jnp.sum(law[..., None] * jnp.stack(future, axis=-1), axis=-2)
-        of_follower = others + jnp.asarray(rules.follower_discount) * onwards[..., 0]
-        of_leader = own + onwards[..., 1]
+        of_follower = others + jnp.asarray(rules.follower_discount) * _expected(law, future[0])
+        of_leader = own + _expected(law, future[1])
         action_value, gain = jnp.sum(rows * of_follower, axis=1), jnp.sum(rows * of_leader, axis=1)
         log_response = log_quantal_choice(action_value, rate)
         values = soft_average(action_value, rate), jnp.sum(jnp.exp(log_response) * gain, axis=-1)
@@ -83,8 +82,8 @@ def log_answers(
 
     def stage(future, now):
         rows, reward, law = now
-        onwards = jnp.sum(law * future, axis=-1)
-        action_value = jnp.sum(rows * (reward + jnp.asarray(rules.follower_discount) * onwards), axis=1)
+        onwards = jnp.asarray(rules.follower_discount) * _expected(law, future)
+        action_value = jnp.sum(rows * (reward + onwards), axis=1)
         return soft_average(action_value, rate), log_quantal_choice(action_value, rate)
 
     stages = (_rows(rules, policy), reward, jnp.asarray(law))
@@ -97,3 +96,12 @@ def _rows(rules: MarkovRules, policy: Float[AnyArray, "h s *b a"]) -> Float[AnyA
     if rules.is_prescription:
         return jnp.swapaxes(policy, -1, -2)
     return jnp.broadcast_to(policy[..., None], rules.shape)
+
+
+FEW = 8
+"""So many states and fewer are summed over one by one: products of small matrices cost more than the arithmetic."""
+
+
+def _expected(law: Float[AnyArray, "s a b t"], values: Float[AnyArray, "t"]) -> Float[AnyArray, "s a b"]:
+    """The mean of the next state's values."""
+    return jnp.sum(law * values, axis=-1) if values.shape[0] <= FEW else law @ values
