@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import stackelberg as sg
-from stackelberg.experiments.catalog.quantal_classes import _counted, chains
+from stackelberg.experiments.catalog import quantal_classes
+from stackelberg.experiments.catalog.quantal_classes import _counted, chains, offline, online
 from stackelberg.experiments.catalog.quantal_scaling import _same_stages, linear_world
 from stackelberg.quantal.record import PlayRecord
 
@@ -60,3 +61,15 @@ def test_chains_with_and_without_features_are_the_same_games():
         assert one.rules.follower_features is None
         assert two.rules.follower_features.shape[:-1] == two.rules.shape
     assert not np.array_equal(plain[0].game.leader_reward, plain[1].game.leader_reward)
+
+
+def test_what_is_measured_of_a_small_class_obeys_the_theorems(monkeypatch):
+    monkeypatch.setattr(quantal_classes, "CLASS_SIZE", 4)
+    runs = online(0, 40, 2, "theory")
+    assert runs["is_kept"].shape == runs["missing"].shape == (40, 2)
+    assert runs["is_kept"].all()
+    assert runs["missing"].min() >= -1e-6
+    plans = offline(0, (20, 60), 3, "theory", is_pessimistic=True)
+    assert plans["promise"].shape == (2, 3)
+    assert np.all(plans["promise"] <= plans["value"] + 1e-9)
+    assert np.all(plans["value"] <= plans["best"] + 1e-6)
