@@ -76,7 +76,11 @@ from .play.agent import AbstractAgent, Repeated
 from .play.response_estimation import ResponseEstimation
 from .play.ask_tell import Advisor
 from .play.policy import Policy
+from .games.domains.chain import chain_features, chain_game
 from .quantal.bonus import Uncertainty
+from .quantal.finite_class import DrawnClass, FiniteClass, class_around, class_for_policies
+from .quantal.version_space import OptimisticVersionSpace, PessimisticVersionSpace
+from .quantal.joint_fit import PlanningAfterEstimation
 from .quantal.agents import OptimisticValueIteration, PessimisticValueIteration
 from .quantal.model_agents import OptimisticMaximumLikelihood, PessimisticMaximumLikelihood
 from .quantal.hypergradient import SampledHypergradient

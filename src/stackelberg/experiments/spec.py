@@ -33,11 +33,14 @@ from ..play.world import World
 from ..quantal.agents import OptimisticValueIteration, PessimisticValueIteration
 from ..quantal.baselines import ExploreThenCommit, PosteriorSampling
 from ..quantal.bonus import Uncertainty
+from ..quantal.finite_class import FiniteClass
 from ..quantal.hypergradient import SampledHypergradient
 from ..quantal.information_directed import InformationDirected
+from ..quantal.joint_fit import PlanningAfterEstimation
 from ..quantal.model_agents import OptimisticMaximumLikelihood, PessimisticMaximumLikelihood
 from ..quantal.perturbed_leader import FollowThePerturbedLeader
 from ..quantal.robust import RobustValueIteration
+from ..quantal.version_space import OptimisticVersionSpace, PessimisticVersionSpace
 from .experiment import Experiment
 from .outline import COSMETIC as COSMETIC, fingerprint
 
@@ -58,6 +61,9 @@ STAGE_AGENTS: dict[str, type] = {
     "pessimistic-value-iteration": PessimisticValueIteration,
     "optimistic-maximum-likelihood": OptimisticMaximumLikelihood,
     "pessimistic-maximum-likelihood": PessimisticMaximumLikelihood,
+    "optimistic-version-space": OptimisticVersionSpace,
+    "pessimistic-version-space": PessimisticVersionSpace,
+    "planning-after-estimation": PlanningAfterEstimation,
     "sampled-hypergradient": SampledHypergradient,
     "explore-then-commit": ExploreThenCommit,
     "posterior-sampling": PosteriorSampling,
@@ -78,6 +84,7 @@ TABLE: dict[str, type] = {
     "drifting-world": DriftingWorld,
     "remembering-world": RememberingWorld,
     "uncertainty": Uncertainty,
+    "finite-class": FiniteClass,
     **AGENTS,
     **GAMES,
     **FOLLOWERS,

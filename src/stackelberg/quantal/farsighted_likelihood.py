@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from .._types import AnyArray
+from ..calculus.simplex import logarithm, weight
 from ..play.markov_world import MarkovRules
 from .model import Model, log_answers
 from .record import PlayRecord
@@ -97,7 +98,7 @@ def model_loss(rules: MarkovRules, record: PlayRecord, model: Model) -> Float[An
     span = jnp.asarray(rules.reward_high) - jnp.asarray(rules.reward_low)
     missed = model.leader_reward - jnp.asarray(record.paid) / jnp.maximum(visits, 1.0)
     payments = 2.0 * jnp.sum(visits * (missed / jnp.where(span > 0.0, span, 1.0)) ** 2)
-    paths = -jnp.sum(moves * jnp.log(jnp.maximum(model.law, 1e-12)))
+    paths = -jnp.sum(moves * logarithm(jnp.maximum(model.law, 1e-12)))
     payments = 0.0 if rules.leader_reward is not None else payments
     return payments + paths - log_likelihood(rules, record, model.law, model.weights)
 
@@ -115,7 +116,7 @@ def _derivatives(
         slopes = lambda weights: (value := log_answers(rules, weights, law, policy), value)
         tangent, log_choice = jax.jacfwd(slopes, has_aux=True)(weights)
         tangent = tangent.reshape(-1, weights.size)
-        weighted = (jnp.sum(answers, axis=-1, keepdims=True) * jnp.exp(log_choice)).reshape(-1)
+        weighted = (jnp.sum(answers, axis=-1, keepdims=True) * weight(log_choice)).reshape(-1)
         return answers.reshape(-1) @ tangent, (tangent * weighted[:, None]).T @ tangent / rate**2
 
     def several(total, now):

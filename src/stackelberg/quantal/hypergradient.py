@@ -26,6 +26,7 @@ from .. import _boundary as boundary
 from .._learner import Metrics
 from .._runs import Metric
 from .._types import AnyArray, Key
+from ..calculus.simplex import log_quantal_choice, quantal_choice, weight
 from ..play.agent import AbstractAgent
 from ..play.base import Belief
 from ..play.markov_world import MarkovEpisode, MarkovRules
@@ -138,11 +139,11 @@ class SampledHypergradient(AbstractAgent):
         place = (stages, s, episode.follower_actions) if rules.is_prescription else (stages, s)
 
         def score(logits):
-            log_policy = jax.nn.log_softmax(logits, axis=-1)
+            log_policy = log_quantal_choice(logits, 1.0)
             own = log_policy[(*place, episode.leader_actions)]
             if not self.is_aware:
                 return jnp.sum(gain * own)
-            answers = log_answers(rules, state.weights, state.law, jnp.exp(log_policy))
+            answers = log_answers(rules, state.weights, state.law, weight(log_policy))
             return jnp.sum(gain * (own + answers[stages, s, episode.follower_actions]))
 
         return jax.grad(score)(state.logits)
@@ -150,7 +151,7 @@ class SampledHypergradient(AbstractAgent):
     def recommend(self, rules: MarkovRules, state: Climbing) -> Float[AnyArray, "h s *b a"]:
         """The present policy."""
         del rules
-        return jax.nn.softmax(state.logits, axis=-1)
+        return quantal_choice(state.logits, 1.0)
 
     def belief(self, rules: MarkovRules, state: Climbing) -> Belief | None:
         """None: it promises nothing."""

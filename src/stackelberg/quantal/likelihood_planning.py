@@ -10,6 +10,7 @@ import optax
 from jaxtyping import Float
 
 from .._types import AnyArray
+from ..calculus.simplex import logarithm, quantal_choice
 from ..play.markov_world import MarkovRules
 from .farsighted_likelihood import model_loss
 from .model import Model, worth
@@ -44,7 +45,7 @@ def along_likelihood(
 
     def of_model(free: Any) -> Model:
         weights, reward, paths = free
-        return within(rules, Model(weights, reward, jax.nn.softmax(paths, axis=-1)))
+        return within(rules, Model(weights, reward, quantal_choice(paths, 1.0)))
 
     def merit(free: Any, logits: Any, penalty: Any) -> Float[AnyArray, ""]:
         model = of_model(free)
@@ -58,7 +59,7 @@ def along_likelihood(
         push, moments = adam.update((up, along), moments)
         return (optax.apply_updates((logits, free), push), moments), None
 
-    pair: Any = (logits, (far.weights, far.leader_reward, jnp.log(jnp.maximum(far.law, 1e-9))))
+    pair: Any = (logits, (far.weights, far.leader_reward, logarithm(jnp.maximum(far.law, 1e-9))))
     penalties = jnp.repeat(jnp.asarray(PENALTIES), -(-num_steps // len(PENALTIES)))
     (pair, _), _ = jax.lax.scan(step, (pair, adam.init(pair)), penalties)
     logits, end = pair[0], of_model(pair[1])

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from .._types import AnyArray
-from ..calculus.simplex import log_quantal_choice, soft_average
+from ..calculus.simplex import log_quantal_choice, quantal_choice, soft_average, weight
 from ..play.markov_world import MarkovRules
 from .myopic_likelihood import reward_table
 
@@ -57,7 +57,7 @@ def outlook(rules: MarkovRules, model: Model, policy: Float[AnyArray, "h s *b a"
         of_leader = own + _expected(law, future[1])
         action_value, gain = jnp.sum(rows * of_follower, axis=1), jnp.sum(rows * of_leader, axis=1)
         log_response = log_quantal_choice(action_value, rate)
-        values = soft_average(action_value, rate), jnp.sum(jnp.exp(log_response) * gain, axis=-1)
+        values = soft_average(action_value, rate), jnp.sum(weight(log_response) * gain, axis=-1)
         return values, (log_response, of_leader)
 
     nothing = jnp.zeros(len(rules.states))
@@ -68,7 +68,7 @@ def outlook(rules: MarkovRules, model: Model, policy: Float[AnyArray, "h s *b a"
 
 def worth(rules: MarkovRules, model: Model, logits: Float[AnyArray, "h s *b a"]) -> Float[AnyArray, ""]:
     """The leader's value of the policy with these logits."""
-    return outlook(rules, model, jax.nn.softmax(logits, axis=-1)).worth
+    return outlook(rules, model, quantal_choice(logits, 1.0)).worth
 
 
 def log_answers(

@@ -153,7 +153,14 @@ class OptimisticMaximumLikelihood(AbstractModelAgent):
         learning_rate: Any = 0.2,
     ) -> None:
         self.refit_every = boundary.whole_number("refit_every", refit_every, low=1)
-        _set(self, capacity, newton_steps, form, width, ridge, num_starts, num_steps, learning_rate)
+        self.capacity = boundary.whole_number("capacity", capacity, low=1)
+        self.newton_steps = boundary.whole_number("newton_steps", newton_steps, low=1)
+        self.form = boundary.one_of("form", form, FORMS)  # type: ignore[assignment]
+        self.width = boundary.real_number("width", width, low=0.0)
+        self.ridge = boundary.real_number("ridge", ridge, low=0.0, low_open=True)
+        self.num_starts = boundary.whole_number("num_starts", num_starts, low=1)
+        self.num_steps = boundary.whole_number("num_steps", num_steps, low=1)
+        self.learning_rate = boundary.real_number("learning_rate", learning_rate, low=0.0, low_open=True)
 
     @property
     def meanings(self) -> Mapping[str, Metric]:
@@ -221,7 +228,14 @@ class PessimisticMaximumLikelihood(AbstractModelAgent):
         learning_rate: Any = 0.1,
     ) -> None:
         self.is_pessimistic = boundary.boolean("is_pessimistic", is_pessimistic)
-        _set(self, capacity, newton_steps, form, width, ridge, num_starts, num_steps, learning_rate)
+        self.capacity = boundary.whole_number("capacity", capacity, low=1)
+        self.newton_steps = boundary.whole_number("newton_steps", newton_steps, low=1)
+        self.form = boundary.one_of("form", form, FORMS)  # type: ignore[assignment]
+        self.width = boundary.real_number("width", width, low=0.0)
+        self.ridge = boundary.real_number("ridge", ridge, low=0.0, low_open=True)
+        self.num_starts = boundary.whole_number("num_starts", num_starts, low=1)
+        self.num_steps = boundary.whole_number("num_steps", num_steps, low=1)
+        self.learning_rate = boundary.real_number("learning_rate", learning_rate, low=0.0, low_open=True)
 
     @property
     def meanings(self) -> Mapping[str, Metric]:
@@ -258,25 +272,3 @@ class PessimisticMaximumLikelihood(AbstractModelAgent):
     @property
     def _sign(self) -> int:
         return -1 if self.is_pessimistic else 0
-
-
-def _set(
-    agent: Any,
-    capacity: Any,
-    newton_steps: Any,
-    form: Any,
-    width: Any,
-    ridge: Any,
-    num_starts: Any,
-    num_steps: Any,
-    learning_rate: Any,
-) -> None:
-    """The settings that both have, checked."""
-    agent.capacity = boundary.whole_number("capacity", capacity, low=1)
-    agent.newton_steps = boundary.whole_number("newton_steps", newton_steps, low=1)
-    agent.form = boundary.one_of("form", form, FORMS)
-    agent.width = boundary.real_number("width", width, low=0.0)
-    agent.ridge = boundary.real_number("ridge", ridge, low=0.0, low_open=True)
-    agent.num_starts = boundary.whole_number("num_starts", num_starts, low=1)
-    agent.num_steps = boundary.whole_number("num_steps", num_steps, low=1)
-    agent.learning_rate = boundary.real_number("learning_rate", learning_rate, low=0.0, low_open=True)

@@ -31,6 +31,7 @@ import optax
 from jaxtyping import Float
 
 from .._types import AnyArray, Key
+from ..calculus.simplex import logarithm, quantal_choice, weight
 from ..play.base import Belief
 from ..play.markov_world import MarkovRules
 from .likelihood_planning import along_likelihood
@@ -152,24 +153,24 @@ def planned(
             rules, record, model, found.logits, found.model, possible.reach, search.num_steps, search.learning_rate
         )
         found = Found(logits, worth(rules, far, logits), far)
-    commitment = jax.nn.softmax(found.logits, axis=-1)
+    commitment = quantal_choice(found.logits, 1.0)
     expected, estimated = outlook(rules, found.model, commitment), outlook(rules, model, commitment)
-    belief = Belief(jnp.exp(expected.log_response), expected.action_value)
-    return ModelPlan(commitment, found.value, belief, jnp.exp(estimated.log_response))
+    belief = Belief(weight(expected.log_response), expected.action_value)
+    return ModelPlan(commitment, found.value, belief, weight(estimated.log_response))
 
 
 def best_under(
     rules: MarkovRules, model: Model, present: Float[AnyArray, "h s *b a"], search: Search
 ) -> Float[AnyArray, "h s *b a"]:
     """The best policy of several starts under one model, taken as true."""
-    return jax.nn.softmax(_under(rules, model, _starts(present, search.num_starts), search).logits, axis=-1)
+    return quantal_choice(_under(rules, model, _starts(present, search.num_starts), search).logits, 1.0)
 
 
 def _starts(present: Float[AnyArray, "h s *b a"], num_starts: int) -> Float[AnyArray, "k h s *b a"]:
     """Logits: of the present policy, of uniform play, and from gentle to nearly pure ones drawn once and for all."""
     draws = np.random.default_rng(0).standard_normal((max(num_starts - 1, 0), *np.shape(present)))
     spreads = np.tile([0.0, 1.0, 2.0, 4.0], num_starts)[: len(draws)].reshape(-1, *[1] * np.ndim(present))
-    now = jnp.log(jnp.maximum(present, 1e-3))
+    now = logarithm(jnp.maximum(present, 1e-3))
     return jnp.concatenate([now[None], jnp.asarray(spreads * draws)])
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 from ... import _boundary as boundary
 from .base import Evidence as Evidence, Reproduction as Reproduction
 from .foundations import COMMITMENT, ESTIMATION
+from .quantal_ahead import ENTRIES as ahead
+from .quantal_classes import ENTRIES as classes
 from .quantal_farsighted import ENTRIES as farsighted
 from .quantal_identities import ENTRIES as identities
 from .quantal_likelihood import ENTRIES as likelihood
 from .quantal_misspecified import ENTRIES as misspecified
 from .quantal_pessimism import ENTRIES as pessimism
 from .quantal_regret import ENTRIES as regret
+from .quantal_scaling import ENTRIES as scaling
 
+
+QUANTAL = (identities, likelihood, regret, pessimism, misspecified, farsighted, ahead, scaling, classes)
 
 REPRODUCTIONS: dict[str, Reproduction] = {
-    entry.name: entry
-    for entry in (COMMITMENT, ESTIMATION, *identities, *likelihood, *regret, *pessimism, *misspecified, *farsighted)
+    entry.name: entry for entry in (COMMITMENT, ESTIMATION, *(entry for entries in QUANTAL for entry in entries))
 }
 """By `paper:experiment`, in the order of the docs."""
 

@@ -1,8 +1,8 @@
-"""Farsighted followers: what their answers tell, learning online, constraints on rewards: quantal:E10, E12, E19."""
+"""Farsighted followers: what their answers tell, and what a constraint on rewards costs: quantal:E10, E19."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,23 +17,20 @@ from ..._claims import Budget, Claim, Relation
 from ..._record import Estimate, Record
 from ..._types import AnyArray, Key
 from ...calculus.precision import exact
+from ...calculus.simplex import weight
 from ...followers.gauge import anchored, gauge_dimension
 from ...followers.quantal_response import QuantalResponse
 from ...games.generators_markov import random_markov_game
 from ...games.markov import MarkovGame
-from ...play.agent import AbstractAgent
 from ...play.markov_world import MarkovRules, MarkovWorld
-from ...quantal.agents import OptimisticValueIteration
 from ...quantal.farsighted_likelihood import fitted_farsighted, log_likelihood
 from ...quantal.model import Model, log_answers
-from ...quantal.model_agents import OptimisticMaximumLikelihood
 from ...quantal.model_planning import Search, best_under
 from ...quantal.myopic_likelihood import zero_weights
-from ...quantal.record import PlayRecord, Schedule
+from ...quantal.record import PlayRecord
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
-from .measuring import curves, exponent, kept, mean
-from .quantal_regret import played, worlds
+from .measuring import curves, exponent, mean
 
 
 SHAPE = (2, 2, 2, 3)
@@ -77,8 +74,8 @@ def replicated(place: MarkovWorld, num_plays: int, num_replications: int, is_con
         record = _played(place, jnp.asarray(announced), num_plays, key)
         found = fitted_farsighted(rules, record, law, zero_weights(rules), 1e-6, 15)
         gained = log_likelihood(rules, record, law, found.weights) - log_likelihood(free, record, law, target)
-        mine = jax.vmap(lambda policy: jnp.exp(log_answers(rules, found.weights, law, policy)))(unseen)
-        right = jax.vmap(lambda policy: jnp.exp(log_answers(free, target, law, policy)))(unseen)
+        mine = jax.vmap(lambda policy: weight(log_answers(rules, found.weights, law, policy)))(unseen)
+        right = jax.vmap(lambda policy: weight(log_answers(free, target, law, policy)))(unseen)
         return Replicated(2.0 * gained, jnp.mean(0.5 * jnp.sum(jnp.abs(mine - right), axis=-1)))
 
     keys = jr.split(jr.key(num_plays), num_replications)
@@ -135,96 +132,6 @@ def _told(budget: Budget, folder: Path, on_progress: Callable[[Progress], None])
         "wilks": mean(np.asarray(found[sizes[-1]].statistic), "replications"),
     }
     return Evidence(measured, {"likelihood-ratio": histogram, "distance": drawn})
-
-
-NUM_GAMES: dict[Budget, int] = {"smoke": 12, "small": 16, "full": 32}
-NUM_EPISODES: dict[Budget, int] = {"smoke": 200, "small": 800, "full": 2_000}
-REFITS: dict[Budget, int] = {"smoke": 20, "small": 20, "full": 100}
-
-OURS = "OMLE, support"
-
-
-def leaders(budget: Budget) -> Mapping[str, AbstractAgent]:
-    """Leaders of a farsighted follower: one without doubts, one that takes him for myopic, and four forms of OMLE."""
-    settings = {"capacity": NUM_EPISODES[budget], "refit_every": REFITS[budget]}
-    ours = {
-        OURS: OptimisticMaximumLikelihood(**settings),
-        "takes the estimate as true": OptimisticMaximumLikelihood(**settings, width=0.0),
-    }
-    if budget == "smoke":
-        return ours
-    ours = {
-        **ours,
-        "posterior sampling": OptimisticMaximumLikelihood(**settings, form="posterior"),
-        "MLE-OVI: takes him for myopic": OptimisticValueIteration(**settings),
-    }
-    if budget == "full":
-        return ours
-    return {
-        **ours,
-        "OMLE, delta method": OptimisticMaximumLikelihood(**settings, form="delta method"),
-        "OMLE, likelihood": OptimisticMaximumLikelihood(**settings, form="likelihood"),
-    }
-
-
-def slope_with_interval(regret: Float[np.ndarray, "n"], row: Float[np.ndarray, "n"]) -> Estimate:
-    """The log-log slope of cumulative regret over the last three quarters of one run.
-
-    Its 95 % interval is a bootstrap of announcements within each of these quarters: episodes with one announcement
-    share their regret.
-    """
-    quarters = np.array_split(np.arange(len(regret)), 4)
-    across = np.log(np.arange(1, 5))
-    base, rng = regret[quarters[0]].sum(), np.random.Generator(np.random.Philox(0))
-    fit = lambda sums: np.polyfit(across, np.log(np.maximum(np.cumsum([base, *sums]), 1e-300)), 1)[0]
-
-    def resampled(quarter: Float[np.ndarray, "m"]) -> float:
-        rows = np.unique(row[quarter])
-        sums = np.array([regret[quarter][row[quarter] == one].sum() for one in rows])
-        counts = np.array([np.sum(row[quarter] == one) for one in rows])
-        chosen = rng.integers(0, len(rows), len(rows))
-        return float(sums[chosen].sum() / counts[chosen].sum() * len(quarter))
-
-    drawn = [fit([resampled(quarter) for quarter in quarters[1:]]) for _ in range(400)]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    value = fit([regret[quarter].sum() for quarter in quarters[1:]])
-    return Estimate(float(value), float(low), float(high), "95% bootstrap over announcements within quarters")
-
-
-def _online(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
-    del on_progress
-    episodes = NUM_EPISODES[budget]
-    places = [world(seed, 6.0, 0.95) for seed in range(NUM_GAMES[budget])]
-    found = {
-        name: kept(folder, f"{name} {episodes}x{len(places)}", lambda a=agent: played(a, places, episodes, 1, "found"))
-        for name, agent in leaders(budget).items()
-    }
-    regret = {name: np.maximum(one["announced_suboptimality"][..., 0], 0.0) for name, one in found.items()}
-    total = {name: one.sum(axis=0) for name, one in regret.items()}
-    row = np.cumsum(Schedule(episodes, REFITS[budget]).is_new)
-    slopes = [slope_with_interval(one, row) for one in regret[OURS].T]
-    sublinear = sum(float(slope.high) <= 0.85 for slope in slopes)
-    quarter = episodes // 4
-    late = regret[OURS][-quarter:].mean(axis=0) - 0.5 * regret[OURS][:quarter].mean(axis=0)
-    measured = {
-        "sublinear": Estimate.exact(float(sublinear)),
-        "late": mean(late, "games"),
-        **{
-            f"beats: {name}": mean(total[OURS] - one, "games, paired")
-            for name, one in total.items()
-            if not name.startswith("OMLE")
-        },
-    }
-    across = np.unique(np.geomspace(max(episodes // 100, 1), episodes, 30).astype(int))
-    drawn = curves(
-        across.astype(float),
-        {name: np.cumsum(one, axis=0)[across - 1] for name, one in regret.items()},
-        guides=(0.5, 1.0),
-        x_label="episodes",
-        y_label="leader's cumulative regret (payoff)",
-        title=f"Regret against a farsighted follower on {len(places)} random games",
-    )
-    return Evidence(measured, {"regret": drawn})
 
 
 @exact
@@ -291,35 +198,7 @@ def _anchor_error(place: MarkovWorld) -> float:
     return float(np.max(np.abs(np.asarray(answers[0]) - np.asarray(answers[1]))))
 
 
-def _both_ways(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
-    """Value iteration without a model, and planning in one, against the same myopic followers."""
-    del on_progress
-    episodes, seeds = {"smoke": (200, 2), "small": (1_000, 8), "full": (2_000, 16)}[budget]
-    places = worlds({"smoke": 4, "small": 6, "full": 6}[budget])
-    agents = {
-        "model-free: MLE-OVI": OptimisticValueIteration(episodes),
-        "model-based: OMLE": OptimisticMaximumLikelihood(episodes),
-    }
-    found = {
-        name: kept(folder, f"{name} {episodes}x{seeds}", lambda a=agent: played(a, places, episodes, seeds))
-        for name, agent in agents.items()
-    }
-    regret = {name: one["announced_suboptimality"].reshape(episodes, -1) for name, one in found.items()}
-    free, based = (one.sum(axis=0) for one in regret.values())
-    across = np.unique(np.geomspace(max(episodes // 100, 1), episodes, 30).astype(int))
-    drawn = curves(
-        across.astype(float),
-        {name: np.cumsum(one, axis=0)[across - 1] for name, one in regret.items()},
-        guides=(0.5, 1.0),
-        x_label="episodes",
-        y_label="leader's cumulative regret (payoff)",
-        title="With a model and without, against myopic followers",
-    )
-    gain = mean(based - free, "runs, paired")
-    return Evidence({"gain": gain, "an episode": mean((based - free) / episodes, "runs, paired")}, {"regret": drawn})
-
-
-def _claim(
+def claimed(
     name: str,
     statement: str,
     source: str,
@@ -336,40 +215,16 @@ def _claim(
 NORMAL = "asymptotic normality of the maximum likelihood estimate"
 SHAPING = "the constraint is met by no reward that answers alike, for a follower that looks ahead"
 
-RIVALS: tuple[tuple[str, str, Budget], ...] = (
-    ("takes the estimate as true", "takes the estimate as true", "full"),
-    ("MLE-OVI: takes him for myopic", "takes the follower for myopic", "full"),
-    ("posterior sampling", "plans for a draw of the posterior", "small"),
-)
-
 LIKELIHOOD = Reproduction(
     "quantal:E10",
     "How well answers tell of a farsighted follower, with no constraint",
     WILKS,
     (
-        _claim("rate", "The error about answers to unseen policies falls as the root of the number of plays.", NORMAL,
+        claimed("rate", "The error about answers to unseen policies falls as the root of the number of plays.", NORMAL,
                -0.5, "equals", 0.1, "smoke", 60),
-        _claim("wilks", "Twice the likelihood ratio has mean 24 - 8 = 16.", WILKS, 16.0, "equals", 1.0, "small", 1000),
+        claimed("wilks", "Twice the likelihood ratio has mean 24 - 8 = 16.", WILKS, 16.0, "equals", 1.0, "small", 1000),
     ),
     _told,
-)  # fmt: skip
-
-ONLINE = Reproduction(
-    "quantal:E12",
-    "Learning online against a farsighted follower",
-    "regret of order √T for OMLE (Chen, Wang and Yang, 2023, as recalled); ours to decide by measurement",
-    (
-        _claim("late", "In the last quarter less than half is lost that was lost in the first.", "sublinear regret",
-               0.0, "at most", 0.0, "smoke", 12, "payoff"),
-        *(
-            _claim(f"beats: {name}", f"The optimistic leader's regret less that of the one that {does}.",
-                   "measured, paired over games", 0.0, "at most", 0.0, budget, 16, "payoff")
-            for name, does, budget in RIVALS
-        ),
-        _claim("sublinear", "Of 32 games, in how many the slope of regret is at most 0.85 with 95 % confidence.",
-               "sublinear regret", 30.0, "at least", 0.0, "full", 32),
-    ),
-    _online,
 )  # fmt: skip
 
 CONSTRAINED = Reproduction(
@@ -377,27 +232,14 @@ CONSTRAINED = Reproduction(
     "A reward that violates the linear constraint",
     SHAPING,
     (
-        _claim("floor", "With rows that sum to 0 the error about answers stays above a hundredth.", SHAPING, 0.01,
+        claimed("floor", "With rows that sum to 0 the error about answers stays above a hundredth.", SHAPING, 0.01,
                "at least", 0.0, "smoke", 40),
-        _claim("anchor", "The anchored reward answers as the true one does.", "potential shaping", 0.0, "at most",
+        claimed("anchor", "The anchored reward answers as the true one does.", "potential shaping", 0.0, "at most",
                1e-12, "smoke", 20),
-        _claim("missed", "What the leader misses for the constraint, at 6,400 plays, is next to nothing.", "measured",
+        claimed("missed", "What the leader misses for the constraint, at 6,400 plays, is next to nothing.", "measured",
                0.0, "equals", 1e-3, "small", 50, "payoff"),
     ),
     _constrained,
 )  # fmt: skip
 
-BOTH_WAYS = Reproduction(
-    "quantal:E20",
-    "Model-free and model-based learning at equal data",
-    "measured",
-    (
-        _claim("an episode", "Regret with a model less regret without one, an episode.", "measured", 0.05, "at most",
-               0.0, "smoke", 8, "payoff"),
-        _claim("gain", "Regret with a model less regret without one.", "measured: a model shares what was seen", 0.0,
-               "at most", 0.0, "small", 48, "payoff"),
-    ),
-    _both_ways,
-)  # fmt: skip
-
-ENTRIES = (LIKELIHOOD, ONLINE, CONSTRAINED, BOTH_WAYS)
+ENTRIES = (LIKELIHOOD, CONSTRAINED)
