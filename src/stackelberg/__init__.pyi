@@ -63,6 +63,7 @@ from .solvers.security.equilibrium import SecurityLP
 from .solvers.security.quantal import security_quantal
 from .solvers.quantal_stackelberg import QuantalStackelberg
 from .solvers.quantal.batch import QuantalBatch, quantal_batch
+from .solvers.quantal.column_generation import GeneratedColumns, column_generation
 from .solvers.quantal.prescription import Prescriptions, best_prescriptions
 from .solvers.quantal.rationality import rationality_curve
 from .solvers.markov.backward_induction import BackwardInduction
@@ -76,6 +77,7 @@ from .play.agent import AbstractAgent, Repeated
 from .play.response_estimation import ResponseEstimation
 from .play.ask_tell import Advisor
 from .play.policy import Policy
+from .games.domains.linear_quadratic import LinearQuadraticGame, LinearQuadraticOptimum
 from .games.domains.chain import chain_features, chain_game
 from .quantal.bonus import Uncertainty
 from .quantal.finite_class import DrawnClass, FiniteClass, class_around, class_for_policies
