@@ -305,7 +305,9 @@ def test_strong_is_at_least_weak_and_at_least_every_nash_value(pair):
     for game in range(60):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            equilibria = list(nashpy.Game(leader[game], follower[game]).support_enumeration())
+            peer = nashpy.Game(leader[game], follower[game])
+            # Rounding may cost one method an equilibrium: it wants probabilities of exactly 0.
+            equilibria = [*peer.support_enumeration(), *peer.vertex_enumeration()]
         assert equilibria
         assert max(mine @ leader[game] @ theirs for mine, theirs in equilibria) <= values[game] + 1e-9
 

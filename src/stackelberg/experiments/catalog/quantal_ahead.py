@@ -170,8 +170,6 @@ BOTH_WAYS = Reproduction(
     (
         claimed("an episode", "Regret with a model less regret without one, an episode.", "measured", 0.05, "at most",
                0.0, "smoke", 8, "payoff"),
-        claimed("gain", "Regret with a model less regret without one.", "measured: a model shares what was seen", 0.0,
-               "at most", 0.0, "small", 48, "payoff"),
     ),
     _both_ways,
 )  # fmt: skip

@@ -211,8 +211,8 @@ AHEAD = Reproduction(
     (
         _claim("largest gap, myopic", "Against a myopic follower planning backward is optimal.", "stages fall apart",
                0.0, 1e-5, "smoke", 3),
-        Claim("mean gap, rate 8", "What planning backward misses at inverse temperature 8 and discount 0.9.", TIMING,
-              0.0, "at least", 0.0, "small", 12, "payoff"),
+        Claim("largest gap, rate 8", "What planning backward misses at inverse temperature 8 and discount 0.9.", TIMING,
+              0.01, "at least", 0.0, "small", 12, "payoff"),
         Claim("least gap, rate 8", "Planning backward never beats the best of many starts.", TIMING, 0.0, "at least",
               1e-6, "smoke", 3, "payoff"),
     ),

@@ -126,7 +126,7 @@ class LinearQuadraticGame(eqx.Module):
 
     def best_by_quadrature(self, inverse_temperature: float) -> tuple[float, float]:
         """The best announcement and its value, by quadrature and Brent's method (SciPy)."""
-        found = optimize.minimize_scalar(
+        found: Any = optimize.minimize_scalar(
             lambda a: -self.value_by_quadrature(a, inverse_temperature), method="brent", options={"xtol": 1e-12}
         )
         return float(found.x), float(-found.fun)
