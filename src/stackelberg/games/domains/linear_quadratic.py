@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 from scipy import optimize
-from scipy.special import logsumexp
 
 from ... import _boundary as boundary
 from ..._errors import InputError
+from ...calculus.simplex import choice_on_host, logarithm_on_host
 
 
 class LinearQuadraticOptimum(NamedTuple):
@@ -113,8 +113,7 @@ class LinearQuadraticGame(eqx.Module):
         points, weights = np.polynomial.legendre.leggauss(num_points)
         b = top + reach * points
         appeal = -0.5 * self.follower_curvature * b**2 + (self.follower_slope * announcement + self.follower_pull) * b
-        logits = inverse_temperature * appeal
-        density = weights * np.exp(logits - logsumexp(logits, b=weights))
+        density, _ = choice_on_host(inverse_temperature * appeal + logarithm_on_host(weights))
         payoff = (
             -0.5 * self.leader_curvature * announcement**2
             - 0.5 * self.answer_curvature * b**2
