@@ -184,7 +184,7 @@ class PessimisticVersionSpace(AbstractAgent):
 
     - `policies`: `(p, h, s, a)` or `(p, h, s, b, a)`, among which it chooses; left out, those that are best for the
       i-th reward and the i-th value at every stage, with i going round, and uniform play.
-    - `is_pessimistic=False` takes for each policy the hypothesis that explains the log best.
+    - `is_pessimistic`: False takes for each policy the hypothesis that explains the log best.
     """
 
     classes: FiniteClass
