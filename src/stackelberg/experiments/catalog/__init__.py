@@ -13,11 +13,12 @@ from .quantal_likelihood import ENTRIES as likelihood
 from .quantal_misspecified import ENTRIES as misspecified
 from .quantal_pessimism import ENTRIES as pessimism
 from .quantal_planning import ENTRIES as planning
+from .quantal_race import ENTRIES as race
 from .quantal_regret import ENTRIES as regret
 from .quantal_scaling import ENTRIES as scaling
 
 
-QUANTAL = (identities, planning, likelihood, regret, pessimism, misspecified, farsighted, ahead, scaling, classes)
+QUANTAL = (identities, planning, likelihood, regret, pessimism, misspecified, farsighted, ahead, race, scaling, classes)
 
 REPRODUCTIONS: dict[str, Reproduction] = {
     entry.name: entry for entry in (COMMITMENT, ESTIMATION, *(entry for entries in QUANTAL for entry in entries))

@@ -1,0 +1,132 @@
+"""Who is quickest against a follower who looks ahead, in games with twenty states: quantal:E18."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from ..._claims import Budget, Claim
+from ..._record import Estimate
+from ...followers.quantal_response import QuantalResponse
+from ...games.generators_markov import random_markov_game
+from ...play.agent import AbstractAgent
+from ...play.markov_world import MarkovWorld
+from ...play.suboptimality import Suboptimality
+from ...quantal.agents import OptimisticValueIteration
+from ...quantal.hypergradient import SampledHypergradient
+from ...quantal.model_agents import OptimisticMaximumLikelihood
+from ..running.runner import Progress
+from .base import Evidence, Reproduction
+from .measuring import curves, kept, mean
+from .quantal_regret import played
+
+
+SHAPE = (20, 2, 2, 5)
+"""States, leader's actions, follower's actions, stages."""
+
+NUM_GAMES: dict[Budget, int] = {"smoke": 1, "small": 3, "full": 8}
+NUM_EPISODES: dict[Budget, int] = {"smoke": 40, "small": 300, "full": 2_000}
+
+OURS, SLOPE, BLIND, MYOPIC, CERTAIN = (
+    "OMLE",
+    "sampled hypergradient",
+    "sampled gradient, follower part of the environment",
+    "MLE-OVI: takes him for myopic",
+    "takes the estimate as true",
+)
+
+
+def leaders(budget: Budget) -> Mapping[str, AbstractAgent]:
+    """Those that keep a model, one that takes the follower for myopic, and two that follow slopes."""
+    episodes = NUM_EPISODES[budget]
+    search = {"refit_every": 10, "num_starts": 3, "num_steps": 30, "newton_steps": 1}
+    found: dict[str, AbstractAgent] = {
+        OURS: OptimisticMaximumLikelihood(episodes, **search),
+        SLOPE: SampledHypergradient(episodes, learning_rate=0.2, newton_steps=1),
+    }
+    if budget == "smoke":
+        return found
+    return {
+        **found,
+        CERTAIN: OptimisticMaximumLikelihood(episodes, width=0.0, **search),
+        MYOPIC: OptimisticValueIteration(episodes),
+        BLIND: SampledHypergradient(episodes, learning_rate=0.2, is_aware=False),
+    }
+
+
+def _race(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
+    del on_progress
+    episodes = NUM_EPISODES[budget]
+    human = QuantalResponse(5.0)
+    games = [
+        random_markov_game(*SHAPE, seed=seed, follower_discount=0.9, concentration=0.1)
+        for seed in range(NUM_GAMES[budget])
+    ]
+    places = [MarkovWorld(game, human) for game in games]
+    uniform = [float(game.leader_value(u, human(game, u))) for game in games for u in (game.uniform_commitment(),)]
+    reach = np.array([float(Suboptimality(place, "found").best_value) for place in places]) - np.array(uniform)
+    share = {}
+    for name, agent in leaders(budget).items():
+        one = kept(folder, f"{name} {episodes}x{len(places)}", lambda a=agent: played(a, places, episodes, 1, "found"))
+        share[name] = 1.0 - one["announced_suboptimality"][..., 0] / reach
+    late = {name: one[-episodes // 5 :].mean(axis=0) for name, one in share.items()}
+    measured: dict[str, Estimate] = {"ahead": _over_games(late[OURS] - late[SLOPE])}
+    for name, one in share.items():
+        measured[f"share at the end: {name}"] = _over_games(late[name])
+        for goal in (0.5, 0.9):
+            measured[f"episodes to {goal:.0%}: {name}"] = _over_games(_first(one, goal))
+    if budget == "smoke":
+        return Evidence(measured)
+    across = np.unique(np.geomspace(max(episodes // 100, 1), episodes, 30).astype(int))
+    drawn = curves(
+        across.astype(float),
+        {name: np.maximum(1.0 - np.stack([_smooth(one)[n - 1] for n in across]), 1e-3) for name, one in share.items()},
+        x_label="episodes",
+        y_label="what is missing of the way from uniform play to the best known policy (share)",
+        title="Twenty states, five stages, a follower who looks ahead",
+    )
+    return Evidence(measured, {"race": drawn})
+
+
+def _smooth(share: Float[np.ndarray, "n g"]) -> Float[np.ndarray, "n g"]:
+    """The mean over the last twentieth of the run before each episode, or what there is of it."""
+    window = max(len(share) // 20, 1)
+    total = np.cumsum(np.vstack([np.zeros((1, share.shape[1])), share]), axis=0)
+    first = np.maximum(np.arange(1, len(share) + 1) - window, 0)
+    last = np.arange(1, len(share) + 1)
+    return (total[last] - total[first]) / (last - first)[:, None]
+
+
+def _first(share: Float[np.ndarray, "n g"], goal: float) -> Float[np.ndarray, "g"]:
+    """The first episode at which that mean reaches the goal; the length of the run where none does."""
+    reached = _smooth(share) >= goal
+    return np.where(reached.any(axis=0), reached.argmax(axis=0) + 1.0, float(len(share)))
+
+
+def _over_games(values: Float[np.ndarray, "g"]) -> Estimate:
+    return Estimate.exact(float(values[0])) if len(values) == 1 else mean(values, "games")
+
+
+RACE = Reproduction(
+    "quantal:E18",
+    "The race against a follower who looks ahead, with twenty states",
+    "measured; hypergradients after Thoma et al. (2024) and Kudo et al. (2026), with the follower learned",
+    (
+        Claim(
+            "ahead",
+            "Of the way from uniform play to the best known policy, how much further OMLE is at the end.",
+            "measured",
+            0.1,
+            "at least",
+            0.0,
+            "smoke",
+            1,
+        ),
+    ),
+    _race,
+)
+
+ENTRIES = (RACE,)
