@@ -35,12 +35,20 @@ def power_law(record: Record) -> Figure:
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-        axis.set_minor_formatter(NullFormatter())
+        low, high = axis.get_view_interval()
+        # Less than a decade may hold one labelled tick or none: 2 and 5 are labelled too.
+        axis.set_minor_formatter(FuncFormatter(_halfway) if high < 20.0 * low else NullFormatter())
     axes.set_xlabel(record.attributes["x_label"])
     axes.set_ylabel(record.attributes["y_label"])
     axes.set_title(record.attributes["title"])
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title=record.attributes.get("interval", "95% intervals"))
     return figure
+
+
+def _halfway(value: float, _: int) -> str:
+    """The label of a minor tick: the number where its first digit is a 2 or a 5, nothing elsewhere."""
+    first = round(value / 10.0 ** np.floor(np.log10(value) + 1e-9))
+    return f"{value:,g}" if first in (2, 5) else ""
 
 
 def likelihood_ratio(record: Record) -> Figure:
@@ -52,7 +60,8 @@ def likelihood_ratio(record: Record) -> Figure:
     axes = figure.add_subplot()
     degrees = record.attributes["degrees"]
     top = float(stats.chi2.ppf(0.999, degrees))
-    edges, shades = np.linspace(0.0, top, 41), (style.FOLLOWER_LIGHT, style.FOLLOWER, style.INK)
+    bins = int(np.clip(2.0 * np.sqrt(len(record["statistic"])), 8, 40))
+    edges, shades = np.linspace(0.0, top, bins + 1), (style.FOLLOWER_LIGHT, style.FOLLOWER, style.INK)
     for place, name in enumerate(record.attributes["names"]):
         values = np.minimum(record["statistic"][:, place], top)
         axes.hist(values, edges.tolist(), density=True, histtype="step", lw=1.4, color=shades[place % 3], label=name)
