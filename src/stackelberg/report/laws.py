@@ -27,10 +27,12 @@ def power_law(record: Record) -> Figure:
         axes.plot(across, middle[:, place], label=style.label(name), lw=1.8, **stroke)
     start = float(np.nanmin(middle[middle > 0.0])) if np.any(middle > 0.0) else 1.0
     for exponent in record.attributes.get("guides", ()):
-        anchor = float(np.nanmax(middle[-1])) if exponent > 0 else float(np.nanmax(middle[0]))
+        # Rising guides end where the first curve ends, falling ones begin where the highest begins.
+        anchor = float(middle[-1, 0]) if exponent > 0 else float(np.nanmax(middle[0]))
         base = across[-1] if exponent > 0 else across[0]
         guide = anchor * (across / base) ** exponent
-        axes.plot(across, np.maximum(guide, 0.3 * start), color=style.GREY, ls=":", lw=1.2, label=f"slope {exponent:g}")
+        guide = np.where(guide >= 0.3 * start, guide, np.nan)
+        axes.plot(across, guide, color=style.GREY, ls=":", lw=1.2, label=f"slope {exponent:g}")
     axes.set_xscale("log")
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
