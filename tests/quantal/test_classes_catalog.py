@@ -9,7 +9,7 @@ import pytest
 
 import stackelberg as sg
 from stackelberg.experiments.catalog import quantal_classes
-from stackelberg.experiments.catalog.quantal_classes import _counted, chains, offline, online
+from stackelberg.experiments.catalog.quantal_classes import chains, offline, online
 from stackelberg.experiments.catalog.quantal_scaling import _same_stages, linear_world
 from stackelberg.quantal.record import PlayRecord
 
@@ -24,7 +24,7 @@ def test_the_record_of_the_first_episodes_is_that_of_adding_them_one_by_one(size
         add = lambda record, now: (record.add(now[0], now[1]), None)
         first = jax.tree.map(lambda leaf: leaf[:size], episodes)
         one_by_one = jax.lax.scan(add, PlayRecord.empty(rules, 12), (first, jnp.arange(size)))[0]
-        at_once = _counted(rules, episodes, jnp.int32(size))
+        at_once = PlayRecord.of(rules, announced, episodes, jnp.arange(12), (jnp.arange(12) < size).astype(float))
     for field in dataclasses.fields(PlayRecord):
         rows = slice(size) if field.name == "commitment" else slice(None)  # rows without answers say nothing
         one, other = (np.asarray(getattr(record, field.name))[rows] for record in (one_by_one, at_once))

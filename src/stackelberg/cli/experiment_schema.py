@@ -216,6 +216,6 @@ def _bullets(cls: type) -> dict[str, str]:
 def _entries(bullet: str) -> Iterator[tuple[list[str], str]]:
     """A bullet may speak of several groups of fields: "`prior`: probabilities. `title`: one line."."""
     heads = list(re.finditer(r"(?:^|(?<=[.;] ))((?:`\w+`(?:, | and )?)+): ", bullet))
-    for head, following in zip(heads, [*heads[1:], None], strict=False):
+    for head, following in zip(heads, [*heads[1:], None], strict=True):
         words = bullet[head.end() : None if following is None else following.start()].strip()
         yield re.findall(r"`(\w+)`", head.group(1)), words.removesuffix(";")

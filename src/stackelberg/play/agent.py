@@ -148,9 +148,10 @@ def _apart(state: Any) -> tuple[Any, Any]:
 
 def _fitting(agent: AbstractAgent, world: AbstractWorld) -> None:
     """`InputError` where the agent says that it takes other rules than those of the world."""
+    shown = getattr(type(world).rules, "fget", None)
     try:
-        taken = get_type_hints(type(agent).init).get("rules", Any)
-        given = get_type_hints(getattr(type(world).rules, "fget", None) or world.play).get("return", Any)
+        taken: Any = get_type_hints(type(agent).init).get("rules", Any)
+        given: Any = Any if shown is None else get_type_hints(shown).get("return", Any)
     except NameError:  # an agent of one's own may name types that exist for the type checker alone
         return
     if Any in (taken, given) or not (isinstance(taken, type) and isinstance(given, type)) or issubclass(given, taken):

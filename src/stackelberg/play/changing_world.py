@@ -25,7 +25,33 @@ Path: TypeAlias = Literal["line", "wave"]
 PATHS: tuple[Path, ...] = ("line", "wave")
 
 
-class DriftingWorld(AbstractChangingWorld):
+class AbstractChangingPlay(AbstractChangingWorld):
+    """Play over stages whose follower changes: all else is that of `world`, and the leader is not told of it."""
+
+    world: eqx.AbstractVar[MarkovWorld]
+
+    @property
+    def game(self) -> MarkovGame:  # type: ignore[override]
+        """The game before anything changed."""
+        return self.world.game
+
+    @property
+    def follower(self) -> AbstractFollower:  # type: ignore[override]
+        """Who plays, before anything changed."""
+        return self.world.follower
+
+    @property
+    def num_plays(self) -> int:  # type: ignore[override]
+        """One play of all stages after each announcement."""
+        return self.world.num_plays
+
+    @property
+    def rules(self) -> MarkovRules:
+        """What the leader may know."""
+        return self.world.rules
+
+
+class DriftingWorld(AbstractChangingPlay):
     """Play over stages with a follower whose reward moves, step by step, from that of its game to another and back.
 
     In episode n the reward is (1 - u) × that of `world.game` + u × `reward_after`, with u the path rounded to one of
@@ -53,26 +79,6 @@ class DriftingWorld(AbstractChangingWorld):
         self.path = boundary.one_of("path", path, PATHS)  # type: ignore[assignment]
         self.num_phases = boundary.whole_number("num_phases", num_phases, low=2, high=1000)
 
-    @property
-    def game(self) -> MarkovGame:  # type: ignore[override]
-        """The game of the first episode."""
-        return self.world.game
-
-    @property
-    def follower(self) -> AbstractFollower:  # type: ignore[override]
-        """Who plays; what changes is its reward, which the game holds."""
-        return self.world.follower
-
-    @property
-    def num_plays(self) -> int:  # type: ignore[override]
-        """One play of all stages after each announcement."""
-        return self.world.num_plays
-
-    @property
-    def rules(self) -> MarkovRules:
-        """What the leader may know; not that there is a drift."""
-        return self.world.rules
-
     def memory(self) -> None:
         """It remembers nothing."""
         return
@@ -99,7 +105,7 @@ class DriftingWorld(AbstractChangingWorld):
         del memory, commitment
 
 
-class RememberingWorld(AbstractChangingWorld):
+class RememberingWorld(AbstractChangingPlay):
     """Play over stages with a follower who answers to a running average of what was announced, and not to the last.
 
     It answers to y(n) = (1 - `weight`) x(n) + `weight` y(n - 1), with x(n) the n-th announcement and y(-1) uniform.
@@ -119,29 +125,9 @@ class RememberingWorld(AbstractChangingWorld):
         self.weight = boundary.real_number("weight", weight, low=0.0, high=0.9999)
 
     @property
-    def game(self) -> MarkovGame:  # type: ignore[override]
-        """The game, the same in every episode."""
-        return self.world.game
-
-    @property
-    def follower(self) -> AbstractFollower:  # type: ignore[override]
-        """How it answers to what it has in mind."""
-        return self.world.follower
-
-    @property
-    def num_plays(self) -> int:  # type: ignore[override]
-        """One play of all stages after each announcement."""
-        return self.world.num_plays
-
-    @property
     def num_phases(self) -> int:  # type: ignore[override]
         """It does not change by itself."""
         return 1
-
-    @property
-    def rules(self) -> MarkovRules:
-        """What the leader may know; not that it is remembered."""
-        return self.world.rules
 
     def memory(self) -> Float[AnyArray, "h s *b a"]:
         """Uniform play."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -14,14 +15,14 @@ from .. import _boundary as boundary
 from .._learner import Metrics
 from .._runs import Alarm, Metric
 from .._types import AnyArray, Key
-from ..calculus.simplex import entropy, logarithm
 from ..play.agent import AbstractAgent
 from ..play.base import Belief
 from ..play.markov_world import MarkovEpisode, MarkovRules
 from .bonus import Uncertainty
-from .myopic_likelihood import ResponseEstimate, fitted, zero_weights
+from .myopic_likelihood import fitted, zero_weights
 from .record import PlayRecord, Schedule
-from .value_iteration import ASSUMED, Assumed, Planned, known, planned
+from .surprise import Surprise
+from .value_iteration import ASSUMED, Assumed, Known, Planned, known, planned
 
 
 class Knowledge(eqx.Module):
@@ -31,13 +32,9 @@ class Knowledge(eqx.Module):
     weights: Float[AnyArray, "h k d"]
     information: Float[AnyArray, "h k d d"]
     plan: Planned
-    surprise: Float[AnyArray, ""]
-    variance: Float[AnyArray, ""]
+    surprise: Surprise
     slope: Float[AnyArray, ""]
 
-
-MEMORY = 0.99
-"""Of the surprise: it is an average over the last hundred episodes or so, weighted by how recent they are."""
 
 MEANINGS = {
     "promised_value": Metric("value that the leader expects of its announcement", "payoff", "leader"),
@@ -146,7 +143,7 @@ class OptimisticValueIteration(AbstractAgent):
         del key
         schedule = self._schedule
         if self.memory is not None:
-            state = eqx.tree_at(lambda state: state.record, state, state.record.faded(1.0 - 1.0 / self.memory))
+            state = replace(state, record=state.record.faded(1.0 - 1.0 / self.memory))
         state = counted(state, episode, schedule.row(n))
         renew = lambda: _renewed(self, rules, state, 1.0)
         state = jax.lax.cond(schedule.is_due(n), renew, lambda: state)
@@ -253,45 +250,41 @@ def blank(
     information = jnp.zeros((*weights.shape, weights.shape[-1]))
     follower = known(rules, record, weights, information, uncertainty, num_episodes)
     plan = planned(rules, record, follower, uncertainty, sign, assumed, num_episodes)
-    zero = jnp.zeros(())
-    return Knowledge(record, weights, information, plan, zero, zero, zero)
+    return Knowledge(record, weights, information, plan, Surprise.nothing(), jnp.zeros(()))
 
 
 def counted(state: Knowledge, episode: MarkovEpisode, row: Any) -> Knowledge:
     """One episode more, and how surprising its answers were to whoever expected what the plan expects."""
-    stages = jnp.arange(episode.states.shape[0])
-    response = jnp.asarray(state.plan.belief.response)[stages, episode.states]
-    log_choice = logarithm(jnp.maximum(response, 1e-12))
-    taken = jnp.take_along_axis(log_choice, episode.follower_actions[:, None], axis=-1)[:, 0]
-    disorder = entropy(response)
-    variance = jnp.sum(response * log_choice**2, axis=-1) - disorder**2
-    return Knowledge(
-        state.record.add(episode, row),
-        state.weights,
-        state.information,
-        state.plan,
-        MEMORY * state.surprise + jnp.sum(-taken - disorder),
-        MEMORY**2 * state.variance + jnp.sum(variance),
-        state.slope,
-    )
+    surprise = state.surprise.after(state.plan.belief.response, episode)
+    record = state.record.add(episode, row)
+    return Knowledge(record, state.weights, state.information, state.plan, surprise, state.slope)
+
+
+def estimated(
+    rules: MarkovRules, state: Knowledge, uncertainty: Uncertainty, ridge: Any, newton_steps: int, num_episodes: int
+) -> tuple[Knowledge, Known]:
+    """The estimate from all that was seen, the plan left as it is, and the follower as it is seen from there."""
+    scaled = jnp.asarray(ridge) / jnp.asarray(rules.inverse_temperature) ** 2
+    found = fitted(rules, state.record, state.weights, scaled, newton_steps)
+    follower = known(rules, state.record, found.weights, found.information, uncertainty, num_episodes)
+    learned = Knowledge(state.record, found.weights, found.information, state.plan, state.surprise, found.slope)
+    return learned, follower
 
 
 def _renewed(
     agent: OptimisticValueIteration | PessimisticValueIteration, rules: MarkovRules, state: Knowledge, sign: float
 ) -> Knowledge:
     """The estimate from all that was seen, and the plan for it."""
-    ridge = jnp.asarray(agent.ridge) / jnp.asarray(rules.inverse_temperature) ** 2
-    found: ResponseEstimate = fitted(rules, state.record, state.weights, ridge, agent.newton_steps)
-    follower = known(rules, state.record, found.weights, found.information, agent.uncertainty, agent.capacity)
+    state, follower = estimated(rules, state, agent.uncertainty, agent.ridge, agent.newton_steps, agent.capacity)
     plan = planned(rules, state.record, follower, agent.uncertainty, sign, agent.assumed, agent.capacity)
-    return Knowledge(state.record, found.weights, found.information, plan, state.surprise, state.variance, found.slope)
+    return replace(state, plan=plan)
 
 
 def metrics_of(rules: MarkovRules, state: Knowledge) -> Metrics:
     """What is recorded of it."""
     return {
         "promised_value": jnp.asarray(rules.initial) @ state.plan.value[0],
-        "surprise": state.surprise / jnp.sqrt(jnp.maximum(state.variance, 1.0)),
+        "surprise": state.surprise.deviations,
         "saturation": jnp.max(state.plan.belief.response),
         "at_cap": state.plan.at_cap,
         "slope": state.slope,

@@ -92,12 +92,8 @@ def profiled_discount(
 
 def recorded(rules: MarkovRules, log: PlayLog) -> PlayRecord:
     """All of a log as counts, one row for each different announcement."""
-    announced = np.asarray(log.episodes.commitment)
-    kinds, place = np.unique(announced.reshape(len(announced), -1), axis=0, return_inverse=True)
-    record = PlayRecord.empty(rules, len(kinds))
-    add = lambda record, now: (record.add(now[0], now[1]), None)
-    episodes = jax.tree.map(jnp.asarray, log.episodes)
-    return jax.lax.scan(add, record, (episodes, jnp.asarray(place.reshape(-1))))[0]
+    kinds, place = np.unique(np.asarray(log.episodes.commitment), axis=0, return_inverse=True)
+    return PlayRecord.of(rules, kinds, log.episodes, place.reshape(-1))
 
 
 def _lost_at_zero(rules: MarkovRules) -> int:

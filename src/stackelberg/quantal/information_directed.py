@@ -12,6 +12,7 @@ the covariance of its averaged features to Σ, and so takes the share I(x), to f
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -28,10 +29,9 @@ from ..play.agent import AbstractAgent
 from ..play.base import Belief
 from ..play.markov_world import MarkovEpisode, MarkovRules
 from ..solvers.quantal.climb import best_of_starts, candidates
-from .agents import MEANINGS, Knowledge, counted, metrics_of
+from .agents import MEANINGS, Knowledge, blank, counted, estimated, metrics_of
 from .bonus import Uncertainty
 from .leader_model import action_values
-from .myopic_likelihood import fitted, zero_weights
 from .record import PlayRecord, Schedule
 from .value_iteration import Known, Planned, known
 
@@ -92,10 +92,10 @@ class InformationDirected(AbstractAgent):
     def init(self, rules: MarkovRules, key: Key) -> Directed:
         """Nothing seen."""
         del key
-        record, weights = PlayRecord.empty(rules, self._schedule.num_rows), zero_weights(rules)
-        information, zero = jnp.zeros((*weights.shape, weights.shape[-1])), jnp.zeros(())
-        plan, optimistic = self._plan(rules, record, weights, information)
-        return Directed(Knowledge(record, weights, information, plan, zero, zero, zero), optimistic)
+        one = self.uncertainty
+        state = blank(rules, self._schedule.num_rows, one, 1.0, "quantal", self.capacity)
+        follower = known(rules, state.record, state.weights, state.information, one, self.capacity)
+        return self._directed(rules, state, follower)
 
     def announce(self, rules: MarkovRules, state: Directed, n: Any, key: Key) -> Float[AnyArray, "h s *b a"]:
         """The plan that learns at the least cost."""
@@ -128,21 +128,13 @@ class InformationDirected(AbstractAgent):
 
     def _renewed(self, rules: MarkovRules, state: Directed) -> Directed:
         one = state.knowledge
-        ridge = jnp.asarray(self.ridge) / jnp.asarray(rules.inverse_temperature) ** 2
-        found = fitted(rules, one.record, one.weights, ridge, self.newton_steps)
-        plan, optimistic = self._plan(rules, one.record, found.weights, found.information)
-        renewed = Knowledge(one.record, found.weights, found.information, plan, one.surprise, one.variance, found.slope)
-        return Directed(renewed, optimistic)
+        return self._directed(
+            rules, *estimated(rules, one, self.uncertainty, self.ridge, self.newton_steps, self.capacity)
+        )
 
-    def _plan(
-        self,
-        rules: MarkovRules,
-        record: PlayRecord,
-        weights: Float[AnyArray, "h k d"],
-        information: Float[AnyArray, "h k d d"],
-    ) -> tuple[Planned, Float[AnyArray, "h s *b a"]]:
-        follower = known(rules, record, weights, information, self.uncertainty, self.capacity)
-        return directed(rules, record, follower, self.uncertainty, self.capacity)
+    def _directed(self, rules: MarkovRules, state: Knowledge, follower: Known) -> Directed:
+        plan, optimistic = directed(rules, state.record, follower, self.uncertainty, self.capacity)
+        return Directed(replace(state, plan=plan), optimistic)
 
 
 def directed(

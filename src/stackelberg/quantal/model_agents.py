@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -182,7 +183,7 @@ class OptimisticMaximumLikelihood(AbstractModelAgent):
         """Count what happened; when a new announcement is due, estimate and plan anew."""
         surprise = state.surprise.after(state.plan.response, episode)
         record = state.record.add(episode, self.schedule.row(n))
-        kept = ModelKnowledge(record, state.weights, state.plan, surprise, state.slope)
+        kept = replace(state, record=record, surprise=surprise)
         renew = lambda: self.renewed(rules, record, state.weights, state.plan.commitment, surprise, 1, key)
         state = jax.lax.cond(self.schedule.is_due(n), renew, lambda: kept)
         return state, {
@@ -257,8 +258,7 @@ class PessimisticMaximumLikelihood(AbstractModelAgent):
         """Count what happened; the plan is made when it is asked for."""
         del rules, key
         record = state.record.add(episode, n)
-        state = ModelKnowledge(record, state.weights, state.plan, state.surprise, state.slope)
-        return state, {"observed": jnp.sum(record.answers[:, 0])}
+        return replace(state, record=record), {"observed": jnp.sum(record.answers[:, 0])}
 
     def recommend(self, rules: MarkovRules, state: ModelKnowledge) -> Float[AnyArray, "h s *b a"]:
         """The pessimistic plan for what was observed."""

@@ -43,6 +43,33 @@ class PlayRecord(eqx.Module):
             jnp.zeros((horizon, num_states, num_rows, num_columns, num_states)),
         )
 
+    @classmethod
+    def of(
+        cls,
+        rules: MarkovRules,
+        commitment: Float[AnyArray, "m h s *b a"],
+        episodes: MarkovEpisode,
+        row: Int[AnyArray, "n"] | Int[AnyArray, "n h"],
+        share: Float[AnyArray, "n"] | float = 1.0,
+    ) -> PlayRecord:
+        """Many episodes at once, as `add` counts them one by one.
+
+        - `commitment`: the announcement of each row.  `row`: of each episode, or of each of its stages where the
+          follower is myopic.  `share`: how often each episode counts.
+        """
+        blank, h = cls.empty(rules, len(commitment)), np.arange(rules.horizon)
+        s, a, b = episodes.states, episodes.leader_actions, episodes.follower_actions
+        row = jnp.broadcast_to(row if row.ndim == 2 else row[:, None], s.shape)
+        once = jnp.broadcast_to(jnp.asarray(share, float).reshape(-1, 1), s.shape)
+        moved = h[:-1], s[:, :-1], a[:, :-1], b[:, :-1], s[:, 1:]
+        return cls(
+            commitment,
+            jnp.asarray(blank.answers).at[row, h, s, b].add(once),
+            jnp.asarray(blank.visits).at[h, s, a, b].add(once),
+            jnp.asarray(blank.paid).at[h, s, a, b].add(once * episodes.rewards),
+            jnp.asarray(blank.moves).at[moved].add(once[:, :-1]),
+        )
+
     def add(self, episode: MarkovEpisode, row: Int[AnyArray, ""] | int) -> PlayRecord:
         """One episode more, written to `row`.
 

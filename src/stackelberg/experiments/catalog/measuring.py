@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import stats
 
 from ..._record import Estimate, Record
@@ -44,6 +44,32 @@ def curves(across: Float[np.ndarray, "k"], values: dict[str, Float[np.ndarray, "
     low = np.maximum(middle - error, 0.05 * np.abs(middle))
     columns = {"across": across, "middle": middle, "low": low, "high": middle + error}
     return Record("power law", columns, {"names": list(values), **attributes})
+
+
+def late_slope(total: Float[np.ndarray, "t n"], what: str) -> Estimate:
+    """The log-log slope of cumulative regret over the last three quarters of the episodes."""
+    late = np.unique(np.geomspace(len(total) // 4, len(total), 12).astype(int))
+    return exponent(late.astype(float), total[late - 1], what)
+
+
+def spaced(num_episodes: int) -> Int[np.ndarray, "k"]:
+    """Numbers of episodes, evenly spaced on a logarithmic axis, at which a run is drawn."""
+    return np.unique(np.geomspace(max(num_episodes // 100, 1), num_episodes, 40).astype(int))
+
+
+def regret_curves(
+    total: dict[str, Float[np.ndarray, "t n"]], title: str, guides: tuple[float, ...] = (0.5, 1.0)
+) -> Record:
+    """Cumulative regret of several leaders against episodes, as a picture of a power law."""
+    across = spaced(len(next(iter(total.values()))))
+    return curves(
+        across.astype(float),
+        {name: one[across - 1] for name, one in total.items()},
+        guides=guides,
+        x_label="episodes",
+        y_label="leader's cumulative regret (payoff)",
+        title=title,
+    )
 
 
 def kept(folder: Path, name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from ..._claims import Budget
+from ..._claims import Budget, Claim
 from ..._record import Estimate
 from ...play.agent import AbstractAgent
 from ...quantal.agents import OptimisticValueIteration
@@ -16,9 +16,9 @@ from ...quantal.model_agents import OptimisticMaximumLikelihood
 from ...quantal.record import Schedule
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
-from .measuring import curves, kept, mean
-from .quantal_farsighted import claimed, world
-from .quantal_regret import played, worlds
+from .measuring import kept, mean, regret_curves
+from .quantal_farsighted import world
+from .quantal_regret import played, solved, worlds
 
 
 NUM_GAMES: dict[Budget, int] = {"smoke": 12, "small": 16, "full": 32}
@@ -78,9 +78,9 @@ def slope_with_interval(regret: Float[np.ndarray, "n"], row: Float[np.ndarray, "
 def _online(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
     del on_progress
     episodes = NUM_EPISODES[budget]
-    places = [world(seed, 6.0, 0.95) for seed in range(NUM_GAMES[budget])]
+    truths = solved([world(seed, 6.0, 0.95) for seed in range(NUM_GAMES[budget])], "found")
     found = {
-        name: kept(folder, f"{name} {episodes}x{len(places)}", lambda a=agent: played(a, places, episodes, 1, "found"))
+        name: kept(folder, f"{name} {episodes}x{len(truths)}", lambda a=agent: played(a, truths, episodes, 1))
         for name, agent in leaders(budget).items()
     }
     regret = {name: np.maximum(one["announced_suboptimality"][..., 0], 0.0) for name, one in found.items()}
@@ -99,14 +99,9 @@ def _online(budget: Budget, folder: Path, on_progress: Callable[[Progress], None
             if not name.startswith("OMLE")
         },
     }
-    across = np.unique(np.geomspace(max(episodes // 100, 1), episodes, 30).astype(int))
-    drawn = curves(
-        across.astype(float),
-        {name: np.cumsum(one, axis=0)[across - 1] for name, one in regret.items()},
-        guides=(0.5, 1.0),
-        x_label="episodes",
-        y_label="leader's cumulative regret (payoff)",
-        title=f"Regret against a farsighted follower on {len(places)} random games",
+    drawn = regret_curves(
+        {name: np.cumsum(one, axis=0) for name, one in regret.items()},
+        f"Regret against a farsighted follower on {len(truths)} random games",
     )
     return Evidence(measured, {"regret": drawn})
 
@@ -115,25 +110,20 @@ def _both_ways(budget: Budget, folder: Path, on_progress: Callable[[Progress], N
     """Value iteration without a model, and planning in one, against the same myopic followers."""
     del on_progress
     episodes, seeds = {"smoke": (200, 2), "small": (1_000, 8), "full": (2_000, 16)}[budget]
-    places = worlds({"smoke": 4, "small": 6, "full": 6}[budget])
+    truths = solved(worlds({"smoke": 4, "small": 6, "full": 6}[budget]))
     agents = {
         "model-free: MLE-OVI": OptimisticValueIteration(episodes),
         "model-based: OMLE": OptimisticMaximumLikelihood(episodes),
     }
     found = {
-        name: kept(folder, f"{name} {episodes}x{seeds}", lambda a=agent: played(a, places, episodes, seeds))
+        name: kept(folder, f"{name} {episodes}x{seeds}", lambda a=agent: played(a, truths, episodes, seeds))
         for name, agent in agents.items()
     }
     regret = {name: one["announced_suboptimality"].reshape(episodes, -1) for name, one in found.items()}
     free, based = (one.sum(axis=0) for one in regret.values())
-    across = np.unique(np.geomspace(max(episodes // 100, 1), episodes, 30).astype(int))
-    drawn = curves(
-        across.astype(float),
-        {name: np.cumsum(one, axis=0)[across - 1] for name, one in regret.items()},
-        guides=(0.5, 1.0),
-        x_label="episodes",
-        y_label="leader's cumulative regret (payoff)",
-        title="With a model and without, against myopic followers",
+    drawn = regret_curves(
+        {name: np.cumsum(one, axis=0) for name, one in regret.items()},
+        "With a model and without, against myopic followers",
     )
     gain = mean(based - free, "runs, paired")
     return Evidence({"gain": gain, "an episode": mean((based - free) / episodes, "runs, paired")}, {"regret": drawn})
@@ -150,14 +140,14 @@ ONLINE = Reproduction(
     "Learning online against a farsighted follower",
     "regret of order √T for OMLE (Chen, Wang and Yang, 2023, as recalled); ours to decide by measurement",
     (
-        claimed("late", "In the last quarter less than half is lost that was lost in the first.", "sublinear regret",
+        Claim("late", "In the last quarter less than half is lost that was lost in the first.", "sublinear regret",
                0.0, "at most", 0.0, "smoke", 12, "payoff"),
         *(
-            claimed(f"beats: {name}", f"The optimistic leader's regret less that of the one that {does}.",
+            Claim(f"beats: {name}", f"The optimistic leader's regret less that of the one that {does}.",
                    "measured, paired over games", 0.0, "at most", 0.0, budget, 16, "payoff")
             for name, does, budget in RIVALS
         ),
-        claimed("sublinear", "Of 32 games, in how many the slope of regret is at most 0.85 with 95 % confidence.",
+        Claim("sublinear", "Of 32 games, in how many the slope of regret is at most 0.85 with 95 % confidence.",
                "sublinear regret", 30.0, "at least", 0.0, "full", 32),
     ),
     _online,
@@ -168,7 +158,7 @@ BOTH_WAYS = Reproduction(
     "Model-free and model-based learning at equal data",
     "measured",
     (
-        claimed("an episode", "Regret with a model less regret without one, an episode.", "measured", 0.05, "at most",
+        Claim("an episode", "Regret with a model less regret without one, an episode.", "measured", 0.05, "at most",
                0.0, "smoke", 8, "payoff"),
     ),
     _both_ways,

@@ -22,7 +22,7 @@ from ...followers.quantal_response import QuantalResponse
 from ...games.domains.chain import chain_features, chain_game
 from ...games.generators_markov import random_markov_game
 from ...play.agent import AbstractAgent
-from ...play.markov_world import MarkovEpisode, MarkovRules, MarkovWorld
+from ...play.markov_world import MarkovWorld
 from ...play.suboptimality import Suboptimality
 from ...quantal.agents import OptimisticValueIteration
 from ...quantal.bonus import PRESETS, Preset
@@ -34,8 +34,8 @@ from ...quantal.record import PlayRecord
 from ...quantal.version_space import OptimisticVersionSpace, PessimisticVersionSpace
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
-from .measuring import curves, exponent, kept, mean, share
-from .quantal_regret import played
+from .measuring import curves, kept, late_slope, mean, regret_curves, share
+from .quantal_regret import missed_by_uniform, played, solved
 
 
 RATE = 5.0
@@ -128,28 +128,13 @@ def _offline(agent: PessimisticVersionSpace, place: MarkovWorld, size: AnyArray,
         shape = (agent.capacity, *rules.uniform_commitment().shape[:-1])
         announced = jr.dirichlet(mixing, jnp.ones(len(rules.leader_actions)), shape)
         episodes = jax.vmap(place.play)(announced, jr.split(playing, agent.capacity))
-        state = agent.init(rules, key)
-        choice = agent.chosen(rules, replace(state, record=_counted(rules, episodes, size)))
+        number = jnp.arange(agent.capacity)
+        record = PlayRecord.of(rules, announced, episodes, number, (number < size).astype(float))
+        choice = agent.chosen(rules, replace(agent.init(rules, key), record=record))
         worth = place.game.leader_value(choice.commitment, place.follower(place.game, choice.commitment))
         return jnp.stack([choice.promise, worth])
 
     return jax.lax.map(one, keys, batch_size=4).T
-
-
-def _counted(rules: MarkovRules, episodes: MarkovEpisode, size: AnyArray) -> PlayRecord:
-    """The record of the first `size` episodes, each with an announcement of its own."""
-    number = episodes.states.shape[0]
-    n, h = jnp.arange(number)[:, None], jnp.arange(rules.horizon)[None]
-    kept = jnp.broadcast_to((n < size).astype(float), episodes.states.shape)
-    s, a, b = episodes.states, episodes.leader_actions, episodes.follower_actions
-    blank = PlayRecord.empty(rules, number)
-    return PlayRecord(
-        episodes.commitment,
-        jnp.asarray(blank.answers).at[n, h, s, b].add(kept),
-        jnp.asarray(blank.visits).at[h, s, a, b].add(kept),
-        jnp.asarray(blank.paid).at[h, s, a, b].add(kept * episodes.rewards),
-        jnp.asarray(blank.moves).at[h[:, :-1], s[:, :-1], a[:, :-1], b[:, :-1], s[:, 1:]].add(kept[:, :-1]),
-    )
 
 
 class Measured(NamedTuple):
@@ -175,17 +160,11 @@ def _spaces(budget: Budget, folder: Path) -> Measured:
         ]
         missing[preset] = np.cumsum(np.mean([one["missing"] for one in found], axis=0), axis=0)
         is_kept[preset] = np.concatenate([one["is_kept"].all(axis=0) for one in found])
-    across = np.unique(np.geomspace(max(episodes // 100, 1), episodes, 40).astype(int))
-    late = np.unique(np.geomspace(episodes // 4, episodes, 12).astype(int))
-    slope = {name: exponent(late.astype(float), one[late - 1], "runs a game") for name, one in missing.items()}
+    slope = {name: late_slope(one, "runs a game") for name, one in missing.items()}
     total = is_kept["theory"].size
-    drawn = curves(
-        across.astype(float),
-        {f"MLE-GOLF, {name} radii": one[across - 1] for name, one in missing.items()},
-        guides=(0.5, 1.0),
-        x_label="episodes",
-        y_label="leader's cumulative regret (payoff)",
-        title=f"Regret with {CLASS_SIZE} rewards and {CLASS_SIZE} values a stage",
+    drawn = regret_curves(
+        {f"MLE-GOLF, {name} radii": one for name, one in missing.items()},
+        f"Regret with {CLASS_SIZE} rewards and {CLASS_SIZE} values a stage",
     )
     claims = {
         "excluded": _counted_runs(int(np.sum(~is_kept["theory"])), total, "runs"),
@@ -262,41 +241,28 @@ def _chains(budget: Budget, folder: Path) -> Measured:
     """The joint fit on chains: the share of what uniform play misses that it wins in the last quarter, and regret."""
     episodes, games, seeds = CHAIN_EPISODES[budget], CHAIN_GAMES[budget], CHAIN_SEEDS[budget]
     leaders = chain_leaders(episodes)
+    if budget == "smoke":
+        leaders = {TABLE: leaders[TABLE]}
     claims, records = {}, {}
     for size in CHAINS[budget]:
-        worlds = {kind: chains(size, games, with_features=kind) for kind in (False, True)}
-        start = np.array([_missed_by_uniform(place) for place in worlds[False]])
+        kinds = {False, *(kind for _, kind in leaders.values())}
+        truths = {kind: solved(chains(size, games, with_features=kind)) for kind in kinds}
+        start = np.array([missed_by_uniform(truth) for truth in truths[False]])
         found = {
             name: kept(
                 folder,
                 f"chain {size} {name} {episodes}x{seeds}",
-                lambda a=agent, k=kind, w=worlds: played(a, w[k], episodes, seeds),
+                lambda a=agent, t=truths[kind]: played(a, t, episodes, seeds),
             )["announced_suboptimality"]
             for name, (agent, kind) in leaders.items()
-            if budget != "smoke" or name == TABLE
         }
         won = {name: 1.0 - one[-episodes // 4 :].mean(axis=0) / start[:, None] for name, one in found.items()}
         claims |= {f"won: {name}, {size} states": mean(one.mean(axis=0), "seeds") for name, one in won.items()}
         total = {name: np.cumsum(one, axis=0).mean(axis=1) for name, one in found.items()}
         if NETWORK in total:
             claims[f"networks, {size} states"] = mean(total[NETWORK][-1] - total[TABLE][-1], "seeds, paired")
-        across = np.unique(np.geomspace(max(episodes // 100, 1), episodes, 30).astype(int))
-        records[f"chain {size}"] = curves(
-            across.astype(float),
-            {name: one[across - 1] for name, one in total.items()},
-            guides=(0.5, 1.0),
-            x_label="episodes",
-            y_label="leader's cumulative regret (payoff)",
-            title=f"A chain of {size} states: tables and networks",
-        )
+        records[f"chain {size}"] = regret_curves(total, f"A chain of {size} states: tables and networks")
     return Measured(claims, records)
-
-
-def _missed_by_uniform(place: MarkovWorld) -> float:
-    uniform = np.asarray(place.game.uniform_commitment())
-    return float(
-        Suboptimality(place).best_value - place.game.leader_value(uniform, place.follower(place.game, uniform))
-    )
 
 
 def _classes(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:

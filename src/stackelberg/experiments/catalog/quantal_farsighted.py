@@ -13,7 +13,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Float
 
-from ..._claims import Budget, Claim, Relation
+from ..._claims import Budget, Claim
 from ..._record import Estimate, Record
 from ..._types import AnyArray, Key
 from ...calculus.precision import exact
@@ -63,10 +63,8 @@ def replicated(place: MarkovWorld, num_plays: int, num_replications: int, is_con
 
     `is_constrained` asks for rewards whose rows sum to 0, as a linear class.
     """
-    rules, truth = place.rules, jnp.asarray(place.game.follower_reward)
-    free = rules
-    if is_constrained:
-        rules = eqx.tree_at(lambda rules: rules.follower_features, rules, _centred_features(rules), is_leaf=_is_none)
+    free, truth = place.rules, jnp.asarray(place.game.follower_reward)
+    rules = _thought(place, is_constrained)
     announced, unseen, law = _policies(NUM_POLICIES, 0), _policies(50, 1), jnp.asarray(place.game.transition)
     target = truth.reshape(zero_weights(free).shape)
 
@@ -82,8 +80,10 @@ def replicated(place: MarkovWorld, num_plays: int, num_replications: int, is_con
     return jax.jit(lambda keys: jax.lax.map(one, keys, batch_size=20))(keys)
 
 
-def _is_none(leaf: object) -> bool:
-    return leaf is None
+def _thought(place: MarkovWorld, is_constrained: bool, reward_known: bool = False) -> MarkovRules:
+    """The rules as a leader has them who asks for rewards whose rows sum to 0, or who does not."""
+    features = _centred_features(place.rules) if is_constrained else None
+    return MarkovWorld(place.game, place.follower, reward_known=reward_known, follower_features=features).rules
 
 
 def _centred_features(rules: MarkovRules) -> Float[np.ndarray, "h s a b d"]:
@@ -96,13 +96,11 @@ def _centred_features(rules: MarkovRules) -> Float[np.ndarray, "h s a b d"]:
 
 
 def _played(place: MarkovWorld, announced: Float[AnyArray, "m h s a"], num_plays: int, key: Key) -> PlayRecord:
-    """The answers to policies chosen evenly; what else happened is not looked at."""
+    """Plays under policies chosen evenly."""
     which_key, play_key = jr.split(key)
     which = jr.randint(which_key, (num_plays,), 0, len(announced))
     episodes = jax.vmap(place.play)(announced[which], jr.split(play_key, num_plays))
-    blank, stages = PlayRecord.empty(place.rules, len(announced)), jnp.arange(place.rules.horizon)
-    counted = jnp.asarray(blank.answers).at[which[:, None], stages, episodes.states, episodes.follower_actions].add(1.0)
-    return PlayRecord(announced, counted, blank.visits, blank.paid, blank.moves)
+    return PlayRecord.of(place.rules, announced, episodes, which)
 
 
 def _told(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
@@ -137,9 +135,7 @@ def _told(budget: Budget, folder: Path, on_progress: Callable[[Progress], None])
 @exact
 def losses(place: MarkovWorld, num_plays: int, num_replications: int, is_constrained: bool) -> Float[np.ndarray, "n"]:
     """What the leader misses when it plans for the estimate; its own reward and the dynamics are known."""
-    rules = eqx.tree_at(lambda rules: rules.leader_reward, place.rules, place.game.leader_reward, is_leaf=_is_none)
-    if is_constrained:
-        rules = eqx.tree_at(lambda rules: rules.follower_features, rules, _centred_features(rules), is_leaf=_is_none)
+    rules = _thought(place, is_constrained, reward_known=True)
     law, reward = jnp.asarray(place.game.transition), jnp.asarray(place.game.leader_reward)
     search, announced = Search(8, 150, 0.15), _policies(NUM_POLICIES, 0)
     uniform = rules.uniform_commitment()
@@ -198,20 +194,6 @@ def _anchor_error(place: MarkovWorld) -> float:
     return float(np.max(np.abs(np.asarray(answers[0]) - np.asarray(answers[1]))))
 
 
-def claimed(
-    name: str,
-    statement: str,
-    source: str,
-    expected: float,
-    relation: Relation,
-    tolerance: float,
-    budget: Budget,
-    n: int,
-    unit: str = "",
-) -> Claim:
-    return Claim(name, statement, source, expected, relation, tolerance, budget, n, unit)
-
-
 NORMAL = "asymptotic normality of the maximum likelihood estimate"
 SHAPING = "the constraint is met by no reward that answers alike, for a follower that looks ahead"
 
@@ -220,9 +202,9 @@ LIKELIHOOD = Reproduction(
     "How well answers tell of a farsighted follower, with no constraint",
     WILKS,
     (
-        claimed("rate", "The error about answers to unseen policies falls as the root of the number of plays.", NORMAL,
+        Claim("rate", "The error about answers to unseen policies falls as the root of the number of plays.", NORMAL,
                -0.5, "equals", 0.1, "smoke", 60),
-        claimed("wilks", "Twice the likelihood ratio has mean 24 - 8 = 16.", WILKS, 16.0, "equals", 1.0, "small", 1000),
+        Claim("wilks", "Twice the likelihood ratio has mean 24 - 8 = 16.", WILKS, 16.0, "equals", 1.0, "small", 1000),
     ),
     _told,
 )  # fmt: skip
@@ -232,11 +214,11 @@ CONSTRAINED = Reproduction(
     "A reward that violates the linear constraint",
     SHAPING,
     (
-        claimed("floor", "With rows that sum to 0 the error about answers stays above a hundredth.", SHAPING, 0.01,
+        Claim("floor", "With rows that sum to 0 the error about answers stays above a hundredth.", SHAPING, 0.01,
                "at least", 0.0, "smoke", 40),
-        claimed("anchor", "The anchored reward answers as the true one does.", "potential shaping", 0.0, "at most",
+        Claim("anchor", "The anchored reward answers as the true one does.", "potential shaping", 0.0, "at most",
                1e-12, "smoke", 20),
-        claimed("missed", "What the leader misses for the constraint, at 6,400 plays, is next to nothing.", "measured",
+        Claim("missed", "What the leader misses for the constraint, at 6,400 plays, is next to nothing.", "measured",
                0.0, "equals", 1e-3, "small", 50, "payoff"),
     ),
     _constrained,

@@ -28,6 +28,7 @@ from ...quantal.bonus import Uncertainty
 from ...quantal.myopic_likelihood import fitted, zero_weights
 from ...quantal.record import PlayRecord
 from ...quantal.value_iteration import known, planned
+from ...solvers.markov.backward_induction import BackwardInduction
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
 from .measuring import curves, exponent, mean
@@ -75,8 +76,6 @@ def suboptimality(
 
 def _near_optimal(place: MarkovWorld) -> Int[np.ndarray, "h s"]:
     """The place on the grid of what the exact plan announces at each stage and state."""
-    from ...solvers.markov.backward_induction import BackwardInduction
-
     assert isinstance(place.follower, QuantalResponse)
     plan = np.asarray(BackwardInduction(place.follower)(place.game).commitment)
     return np.rint(plan[..., 0] * (GRID - 1)).astype(np.int32)
@@ -97,19 +96,11 @@ def _runner(sign: float, uncertainty: Uncertainty, capacity: int) -> Callable[..
         middle = jnp.clip(GRID // 2 + jr.randint(second, shape, -8, 9), 0, GRID - 1)
         index = jnp.where(narrow, jnp.where(jr.bernoulli(third, 0.5, shape), close, middle), anywhere)
         episodes = jax.vmap(place.play)(mixtures[index], jr.split(play_key, capacity))
-        kept = (jnp.arange(capacity) < size).astype(float)[:, None]
-        h = jnp.arange(horizon)[None, :]
-        s, a, b = episodes.states, episodes.leader_actions, episodes.follower_actions
-        taken = jnp.take_along_axis(index, s[..., None], axis=-1)[..., 0]
-        blank = PlayRecord.empty(rules, GRID)
+        kept = (jnp.arange(capacity) < size).astype(float)
+        taken = jnp.take_along_axis(index, episodes.states[..., None], axis=-1)[..., 0]
+        announced = jnp.broadcast_to(mixtures[:, None, None, :], (GRID, *rules.uniform_commitment().shape))
         # The likelihood of a myopic follower falls apart by stage and state: rows are places of the grid.
-        record = PlayRecord(
-            jnp.broadcast_to(mixtures[:, None, None, :], blank.commitment.shape),
-            jnp.asarray(blank.answers).at[taken, h, s, b].add(kept),
-            jnp.asarray(blank.visits).at[h, s, a, b].add(kept),
-            jnp.asarray(blank.paid).at[h, s, a, b].add(kept * episodes.rewards),
-            jnp.asarray(blank.moves).at[h[:, :-1], s[:, :-1], a[:, :-1], b[:, :-1], s[:, 1:]].add(kept),
-        )
+        record = PlayRecord.of(rules, announced, episodes, taken, kept)
         return _value(place, record, sign, uncertainty, capacity)
 
     return jax.jit(lambda *given: jax.lax.map(functools.partial(one, *given[:-1]), given[-1], batch_size=8))

@@ -14,14 +14,13 @@ from ...followers.quantal_response import QuantalResponse
 from ...games.generators_markov import random_markov_game
 from ...play.agent import AbstractAgent
 from ...play.markov_world import MarkovWorld
-from ...play.suboptimality import Suboptimality
 from ...quantal.agents import OptimisticValueIteration
 from ...quantal.hypergradient import SampledHypergradient
 from ...quantal.model_agents import OptimisticMaximumLikelihood
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
-from .measuring import curves, kept, mean
-from .quantal_regret import played
+from .measuring import curves, kept, mean, spaced
+from .quantal_regret import missed_by_uniform, played, solved
 
 
 SHAPE = (20, 2, 2, 5)
@@ -65,12 +64,11 @@ def _race(budget: Budget, folder: Path, on_progress: Callable[[Progress], None])
         random_markov_game(*SHAPE, seed=seed, follower_discount=0.9, concentration=0.1)
         for seed in range(NUM_GAMES[budget])
     ]
-    places = [MarkovWorld(game, human) for game in games]
-    uniform = [float(game.leader_value(u, human(game, u))) for game in games for u in (game.uniform_commitment(),)]
-    reach = np.array([float(Suboptimality(place, "found").best_value) for place in places]) - np.array(uniform)
+    truths = solved([MarkovWorld(game, human) for game in games], "found")
+    reach = np.array([missed_by_uniform(truth) for truth in truths])
     share = {}
     for name, agent in leaders(budget).items():
-        one = kept(folder, f"{name} {episodes}x{len(places)}", lambda a=agent: played(a, places, episodes, 1, "found"))
+        one = kept(folder, f"{name} {episodes}x{len(truths)}", lambda a=agent: played(a, truths, episodes, 1))
         share[name] = 1.0 - one["announced_suboptimality"][..., 0] / reach
     late = {name: one[-episodes // 5 :].mean(axis=0) for name, one in share.items()}
     measured: dict[str, Estimate] = {"ahead": _over_games(late[OURS] - late[SLOPE])}
@@ -80,10 +78,10 @@ def _race(budget: Budget, folder: Path, on_progress: Callable[[Progress], None])
             measured[f"episodes to {goal:.0%}: {name}"] = _over_games(_first(one, goal))
     if budget == "smoke":
         return Evidence(measured)
-    across = np.unique(np.geomspace(max(episodes // 100, 1), episodes, 30).astype(int))
+    across = spaced(episodes)
     drawn = curves(
         across.astype(float),
-        {name: np.maximum(1.0 - np.stack([_smooth(one)[n - 1] for n in across]), 1e-3) for name, one in share.items()},
+        {name: np.maximum(1.0 - _smooth(one)[across - 1], 1e-3) for name, one in share.items()},
         x_label="episodes",
         y_label="what is missing of the way from uniform play to the best known policy (share)",
         title="Twenty states, five stages, a follower who looks ahead",

@@ -23,7 +23,7 @@ from ...quantal.bonus import Uncertainty
 from ...quantal.perturbed_leader import FollowThePerturbedLeader
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
-from .measuring import curves, exponent, kept, mean
+from .measuring import curves, kept, late_slope, mean, regret_curves
 
 
 SHAPE = (2, 2, 3, 2)
@@ -66,16 +66,24 @@ def worlds(num_games: int, rate: float = RATE) -> list[MarkovWorld]:
     return [MarkovWorld(random_markov_game(*SHAPE, seed=seed), human) for seed in range(num_games)]
 
 
+def solved(places: list[MarkovWorld], counted_from: Reference = "proven") -> list[Suboptimality]:
+    """Games with what is known of their best values: what regret is counted from."""
+    return [Suboptimality(place, counted_from) for place in places]
+
+
+def missed_by_uniform(truth: Suboptimality) -> float:
+    """The suboptimality of uniform play."""
+    place = truth.world
+    assert isinstance(place, MarkovWorld)
+    uniform = np.asarray(place.game.uniform_commitment())
+    return float(truth.best_value - place.game.leader_value(uniform, place.follower(place.game, uniform)))
+
+
 def played(
-    agent: AbstractAgent,
-    places: list[MarkovWorld],
-    num_episodes: int,
-    num_seeds: int,
-    counted_from: Reference = "proven",
+    agent: AbstractAgent, truths: list[Suboptimality], num_episodes: int, num_seeds: int
 ) -> dict[str, Float[np.ndarray, "n g s"]]:
     """All games and seeds in one compiled call: what was missing in every episode, and where it came from."""
-    monitors = [Suboptimality(place, counted_from) for place in places]
-    learners = stack([Repeated(agent, place) for place in places], monitors)
+    learners = stack([Repeated(agent, truth.world) for truth in truths], truths)
     run, parts = start(learners, range(num_seeds)), []
     while run.n < num_episodes:
         run, metrics = advance(learners, run, min(1000, num_episodes - run.n), last=num_episodes)
@@ -85,34 +93,24 @@ def played(
 
 def _regret(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
     del on_progress
-    episodes, seeds, places = NUM_EPISODES[budget], NUM_SEEDS[budget], worlds(NUM_GAMES[budget])
+    episodes, seeds, truths = NUM_EPISODES[budget], NUM_SEEDS[budget], solved(worlds(NUM_GAMES[budget]))
     chosen = leaders(episodes)
     if budget == "smoke":
         chosen = {name: chosen[name] for name in (OURS, "takes the follower for fixed")}
     found = {
-        name: kept(folder, f"{name} {episodes}x{seeds}", lambda a=agent: played(a, places, episodes, seeds))
+        name: kept(folder, f"{name} {episodes}x{seeds}", lambda a=agent: played(a, truths, episodes, seeds))
         for name, agent in chosen.items()
     }
     total = {name: np.cumsum(one["announced_suboptimality"], axis=0) for name, one in found.items()}
-    across = np.unique(np.geomspace(max(episodes // 100, 1), episodes, 40).astype(int))
-    late = np.unique(np.geomspace(episodes // 4, episodes, 12).astype(int))
     by_seed = {name: one.mean(axis=1) for name, one in total.items()}  # over games: (episodes, seeds)
-    slope = {name: exponent(late.astype(float), one[late - 1], "seeds") for name, one in by_seed.items()}
+    slope = {name: late_slope(one, "seeds") for name, one in by_seed.items()}
     measured = {"slope": slope[OURS]}
     for name, one in by_seed.items():
         if name not in (OURS, "MLE-OVI, trace bonus", "MLE-OVI, exact support"):
             measured[f"beats: {name}"] = mean(by_seed[OURS][-1] - one[-1], "seeds, paired")
     for name in IGNORING:
         measured[f"slope: {name}"] = slope[name]
-    seen = {name: one[across - 1] for name, one in by_seed.items()}
-    drawn = curves(
-        across.astype(float),
-        seen,
-        guides=(0.5, 1.0),
-        x_label="episodes",
-        y_label="leader's cumulative regret (payoff)",
-        title=f"Regret on {len(places)} random games, inverse temperature {RATE:g}",
-    )
+    drawn = regret_curves(by_seed, f"Regret on {len(truths)} random games, inverse temperature {RATE:g}")
     return Evidence(measured, {"regret": drawn, "sources": _sources(found)})
 
 
@@ -145,11 +143,11 @@ def _rates(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]
     episodes, seeds = min(NUM_EPISODES[budget], 2_000), NUM_SEEDS[budget]
     totals = []
     for rate in RATES[budget]:
-        places = worlds(NUM_GAMES[budget], rate)
+        truths = solved(worlds(NUM_GAMES[budget], rate))
         one = kept(
             folder,
             f"rate {rate:g} {episodes}x{seeds}",
-            lambda places=places: played(OptimisticValueIteration(episodes), places, episodes, seeds),
+            lambda truths=truths: played(OptimisticValueIteration(episodes), truths, episodes, seeds),
         )
         totals.append(one["announced_suboptimality"].sum(axis=0).mean(axis=0))
     regret = np.stack(totals)
@@ -171,25 +169,14 @@ def _price(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]
     seeds = 128 if budget == "full" else NUM_SEEDS[budget]
     agent = OptimisticValueIteration(episodes)
     # With the reward itself as the one feature, a single weight is left to learn: the follower is as good as known.
-    told = [_told(place) for place in places]
+    truths, told = solved(places), solved([_told(place) for place in places])
     found = {
-        "learned": kept(folder, f"learned {episodes}x{seeds}", lambda: played(agent, places, episodes, seeds)),
+        "learned": kept(folder, f"learned {episodes}x{seeds}", lambda: played(agent, truths, episodes, seeds)),
         "known": kept(folder, f"known {episodes}x{seeds}", lambda: played(agent, told, episodes, seeds)),
     }
-    total = {name: one["announced_suboptimality"].sum(axis=0).mean(axis=0) for name, one in found.items()}
-    across = np.unique(np.geomspace(max(episodes // 100, 1), episodes, 30).astype(int))
-    seen = {
-        name: np.cumsum(one["announced_suboptimality"], axis=0).mean(axis=1)[across - 1] for name, one in found.items()
-    }
-    drawn = curves(
-        across.astype(float),
-        seen,
-        guides=(0.5,),
-        x_label="episodes",
-        y_label="leader's cumulative regret (payoff)",
-        title="The price of learning the follower",
-    )
-    price = total["learned"] - total["known"]
+    total = {name: np.cumsum(one["announced_suboptimality"], axis=0).mean(axis=1) for name, one in found.items()}
+    drawn = regret_curves(total, "The price of learning the follower", guides=(0.5,))
+    price = total["learned"][-1] - total["known"][-1]
     measured = {"price": mean(price, "seeds, paired"), "an episode": mean(price / episodes, "seeds, paired")}
     return Evidence(measured, {"regret": drawn})
 

@@ -18,7 +18,7 @@ from ...quantal.bonus import Uncertainty
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
 from .measuring import curves, exponent, kept, mean
-from .quantal_regret import played
+from .quantal_regret import played, solved
 
 
 RATE = 5.0
@@ -112,7 +112,7 @@ def _final(
 ) -> Float[np.ndarray, "s"]:
     """Regret at the end, mean over games."""
     agent = OptimisticValueIteration(episodes, uncertainty=Uncertainty(leader_bonus=LEADER_BONUS))
-    play = lambda: played(agent, [world(size, seed) for seed in range(games)], episodes, seeds)
+    play = lambda: played(agent, solved([world(size, seed) for seed in range(games)]), episodes, seeds)
     found = kept(folder, f"{name} {size} {episodes}x{seeds}", play)
     return found["announced_suboptimality"].sum(axis=0).mean(axis=0)
 
