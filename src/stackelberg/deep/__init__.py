@@ -1,0 +1,1 @@
+"""Leaders that learn against query oracles (Gerstgrasser and Parkes, 2023)."""

@@ -1,0 +1,49 @@
+"""The twelve symmetric strict ordinal games of two actions, and two more that the study of query oracles needs."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from ... import _boundary as boundary
+from .iterated_matrix import IteratedMatrixGame, Sight
+
+
+_CELLS = {
+    "prisoners_dilemma": ((3, 3), (1, 4), (4, 1), (2, 2)),
+    "stag_hunt": ((4, 4), (1, 3), (3, 1), (2, 2)),
+    "assurance": ((4, 4), (1, 2), (2, 1), (3, 3)),
+    "coordination": ((4, 4), (2, 1), (1, 2), (3, 3)),
+    "mixedharmony": ((4, 4), (3, 1), (1, 3), (2, 2)),
+    "harmony": ((4, 4), (3, 2), (2, 3), (1, 1)),
+    "noconflict": ((4, 4), (2, 3), (3, 2), (1, 1)),
+    "deadlock": ((2, 2), (1, 4), (4, 1), (3, 3)),
+    "prisoners_delight": ((1, 1), (2, 4), (4, 2), (3, 3)),
+    "hero": ((1, 1), (3, 4), (4, 3), (2, 2)),
+    "battle": ((2, 2), (3, 4), (4, 3), (1, 1)),
+    "chicken": ((3, 3), (2, 4), (4, 2), (1, 1)),
+    "hidden_queries": ((4, 3), (2, 4), (3, 1), (1, 2)),
+    "battle_of_the_sexes": ((2, 1), (0, 0), (0, 0), (1, 2)),
+}
+"""(leader, follower) in the cells (0,0), (0,1), (1,0), (1,1)."""
+
+MATRIX_GAMES = MappingProxyType({name: np.array(cells, dtype=float).reshape(2, 2, 2) for name, cells in _CELLS.items()})
+"""Payoffs `(a, b, player)` by name. The first twelve are symmetric; in "hidden_queries" the leader has a dominant
+action and still needs a memory (Gerstgrasser and Parkes, 2023, as released with their code)."""
+
+SYMMETRIC = tuple(_CELLS)[:12]
+"""Names of the twelve symmetric strict ordinal games."""
+
+
+def iterated_matrix_game(
+    name: Any, num_steps: Any = 10, depth: Any = 1, sight: Sight = "both", shift: Any = 0.0
+) -> IteratedMatrixGame:
+    """The iterated matrix game called `name`; `shift` is added to every payoff of both players.
+
+    Raises `InputError` that suggests the nearest name.
+    """
+    cells = MATRIX_GAMES[boundary.one_of("name", name, list(MATRIX_GAMES))]
+    moved = cells + boundary.real_number("shift", shift)
+    return IteratedMatrixGame(moved[..., 0], moved[..., 1], num_steps, depth, sight)
