@@ -51,16 +51,17 @@ class AbstractAskingAll(AbstractQueryOracle):
     def answer(self, state: Answers, action: AnyArray) -> tuple[Answers, Float[AnyArray, ""]]:
         """Note it down. An action is a number, or a row of chances where the leader can say them."""
         row = action if jnp.ndim(action) else jnp.eye(state.table.shape[1])[action]
-        return Answers(state.table.at[state.count].set(row), state.count + 1), jnp.zeros(())
+        return Answers(jnp.asarray(state.table).at[state.count].set(row), state.count + 1), jnp.zeros(())
 
 
 class ExactOracle(AbstractAskingAll):
     """The exact best response to the answers, among policies that do not see the time, found by going through them.
 
-    - `environment`: an iterated matrix game.  `ties`: "leader" or "adversary", who gains when followers are indifferent.
+    - `environment`: an iterated matrix game.
+    - `ties`: "leader" or "adversary", who gains when followers are indifferent.
     """
 
-    environment: IteratedMatrixGame
+    environment: AbstractEnvironment
     ties: Ties = eqx.field(static=True)
 
     def __init__(self, environment: Any, ties: Any = "leader") -> None:
@@ -70,6 +71,7 @@ class ExactOracle(AbstractAskingAll):
 
     def response(self, state: Answers) -> tuple[Float[AnyArray, "p b"]]:
         """The follower's policy."""
+        assert isinstance(self.environment, IteratedMatrixGame)
         return (self.environment.induce(state.table).best_response(self.ties),)
 
 

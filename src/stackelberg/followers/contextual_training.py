@@ -31,12 +31,12 @@ class Practice(eqx.Module):
 
 
 class Episodes(eqx.Module):
-    """Contexts `(e,)`, and what the follower saw, did and was paid, `(e, n)`."""
+    """Contexts `(e,)`, what the follower saw and did `(e, n)`, what both were paid `(e, n, 2)`, the leader first."""
 
     context: Int[AnyArray, "e"]
     observations: Int[AnyArray, "e n"]
     actions: Int[AnyArray, "e n"]
-    rewards: Float[AnyArray, "e n"]
+    rewards: Float[AnyArray, "e n 2"]
 
 
 class ContextualTraining(AbstractLearner):
@@ -95,7 +95,8 @@ class ContextualTraining(AbstractLearner):
         """Even odds."""
         count = num_contexts(self.environment)
         seen, actions = self.environment.observation_spaces[1], self.environment.action_spaces[1]
-        assert isinstance(seen, Discrete) and isinstance(actions, Discrete)
+        assert isinstance(seen, Discrete)
+        assert isinstance(actions, Discrete)
         logits = 1e-2 * jr.normal(key, (count, seen.size, actions.size))
         return Practice(logits, self._adam.init(logits), jnp.zeros((count, seen.size)))
 
@@ -112,7 +113,7 @@ class ContextualTraining(AbstractLearner):
     def update(self, state: Practice, batch: Episodes, n: Any, key: Key) -> tuple[Practice, Metrics]:
         """One step of Adam."""
         del key
-        left = jnp.cumsum(batch.rewards[:, ::-1], axis=1)[:, ::-1]
+        left = jnp.cumsum(batch.rewards[:, ::-1, 1], axis=1)[:, ::-1]
         place = (batch.context[:, None], batch.observations)
         gain = left - state.expected[place]
 
@@ -126,7 +127,7 @@ class ContextualTraining(AbstractLearner):
         total = jnp.zeros_like(state.expected).at[place].add(gain)
         expected = state.expected + 0.2 * total / jnp.maximum(seen, 1.0)
         return Practice(state.logits - rate * jnp.asarray(push), moments, expected), {
-            "follower_return": jnp.mean(jnp.sum(batch.rewards, axis=1))
+            "follower_return": jnp.mean(jnp.sum(batch.rewards[..., 1], axis=1))
         }
 
     def commitment(self, state: Practice) -> Float[AnyArray, "c p b"]:
@@ -149,14 +150,14 @@ def refined(follower: ContextualTable, num_rounds: Any = 2, num_plays: Any = 1, 
     keys = jr.split(jr.key(boundary.whole_number("seed", seed, low=0)), max(rounds, 1))
     policies = jnp.asarray(follower.policies, jnp.float32)
     for number in range(rounds):
-        policies = _one_round(follower.environment, policies, plays, keys[number])
+        policies = eqx.filter_jit(one_change)(follower.environment, policies, plays, keys[number])
     return ContextualTable(follower.environment, np.asarray(policies))
 
 
-@eqx.filter_jit
-def _one_round(
+def one_change(
     environment: AbstractEnvironment, policies: Float[AnyArray, "c p b"], num_plays: int, key: Key
 ) -> Float[AnyArray, "c p b"]:
+    """The policies once each has tried every single change; see `refined`."""
     count, num_seen, num_actions = policies.shape
 
     def best(context, table, key):
@@ -165,7 +166,7 @@ def _one_round(
         tried = jnp.concatenate([table[None], changed.reshape(-1, *table.shape)])
 
         def worth(one, key):
-            play = lambda key: jnp.sum(against(environment, logarithm(one), context, key)[2])
+            play = lambda key: jnp.sum(against(environment, logarithm(one), context, key)[2][:, 1])
             return jnp.mean(jax.vmap(play)(jr.split(key, num_plays)))
 
         return tried[jnp.argmax(jax.vmap(worth, (0, None))(tried, key))]
@@ -176,7 +177,7 @@ def _one_round(
 def against(
     environment: AbstractEnvironment, logits: Float[AnyArray, "p b"], context: AnyArray, key: Key
 ) -> tuple[AnyArray, AnyArray, AnyArray]:
-    """What a follower sees, does and is paid, `(n,)` each, in an episode against the leader with this number."""
+    """What a follower sees and does `(n,)`, and what both are paid `(n, 2)`, against the leader with this number."""
     num_actions = environment.action_spaces[0].size  # type: ignore[union-attr]
     count = environment.observation_spaces[0].size  # type: ignore[union-attr]
     answers = context // num_actions ** np.arange(count - 1, -1, -1) % num_actions
@@ -186,7 +187,7 @@ def against(
         of_follower, of_game = jr.split(jr.fold_in(key, n + 1))
         action = jr.categorical(of_follower, logits[own])
         made = environment.step(state, (answers[of_leader], action), of_game)
-        return (made.state, made.observations, is_on & ~made.is_over), (own, action, is_on * made.rewards[1])
+        return (made.state, made.observations, is_on & ~made.is_over), (own, action, is_on * made.rewards)
 
     start = (*environment.reset(jr.fold_in(key, 0)), jnp.bool_(True))
     return jax.lax.scan(step, start, jnp.arange(environment.num_steps))[1]

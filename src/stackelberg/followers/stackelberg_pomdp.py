@@ -142,7 +142,7 @@ class StackelbergPOMDP(AbstractEnvironment):
             seen = self._sees(state)
             before = state.fixed[seen]
             action = jnp.where(before < 0, action, before)
-            state = eqx.tree_at(lambda standing: standing.fixed, state, state.fixed.at[seen].set(action))
+            state = eqx.tree_at(lambda standing: standing.fixed, state, jnp.asarray(state.fixed).at[seen].set(action))
         asks = state.time < self.oracle.num_queries
         state, reward = jax.lax.cond(
             asks, lambda: self._answered(state, action), lambda: self._played(state, action, key)
@@ -224,8 +224,8 @@ class StackelbergPOMDP(AbstractEnvironment):
         is_new = (time - self.oracle.num_queries) % self.game.num_steps == 0
         fresh = (*self.game.reset(of_next), jnp.bool_(True))
         gone_on = (made.state, made.observations, state.is_on & ~made.is_over)
-        now = jax.tree.map(lambda new, old: jnp.where(is_new, new, old), fresh, gone_on)
-        return Standing(time, state.oracle, state.response, *now, state.fixed), reward
+        game, seen, is_on = jax.tree.map(lambda new, old: jnp.where(is_new, new, old), fresh, gone_on)
+        return Standing(time, state.oracle, state.response, game, seen, is_on, state.fixed), reward
 
     def _sees(self, state: Standing) -> AnyArray:
         asks = state.time < self.oracle.num_queries

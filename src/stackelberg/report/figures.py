@@ -14,7 +14,7 @@ from .._disk import write_whole
 from .._errors import InputError
 from .._record import Record
 from .._runs import RunRecord
-from . import curves, landscapes, laws, maps, style, training
+from . import bars, curves, landscapes, laws, maps, style, training
 from .cells import csv_text
 from .folders import make_folder
 from .series import SERIES
@@ -31,8 +31,10 @@ KINDS: dict[str, Callable[[Record], Figure]] = {
     "solution": curves.solution,
     "policy": maps.policy,
     "power law": laws.power_law,
+    "curves": laws.plain_curves,
     "likelihood ratio": laws.likelihood_ratio,
-    "regret sources": laws.regret_sources,
+    "regret sources": bars.grouped_bars,
+    "grouped bars": bars.grouped_bars,
 }
 
 DRAWN: dict[str, Callable[[Record], Figure]] = {

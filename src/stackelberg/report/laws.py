@@ -1,8 +1,9 @@
-"""Pictures of laws: how something falls or grows over decades, a sample against its limit, and terms of a sum."""
+"""Pictures of laws: how something falls or grows over decades, on plain axes, and a sample against its limit."""
 
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from scipy import stats
@@ -16,15 +17,8 @@ def power_law(record: Record) -> Figure:
 
     Attributes: `names` of the curves, `guides` (exponents drawn as dotted lines), `x_label`, `y_label`, `title`.
     """
-    figure = style.canvas(8.4, 4.6)
-    axes = figure.add_subplot()
+    figure, axes = _banded(record)
     across, middle = record["across"], record["middle"]
-    for place, name in enumerate(record.attributes["names"]):
-        stroke = style.stroke("leader", place)
-        axes.fill_between(
-            across, record["low"][:, place], record["high"][:, place], color=stroke["color"], alpha=0.15, lw=0
-        )
-        axes.plot(across, middle[:, place], label=style.label(name), lw=1.8, **stroke)
     start = float(np.nanmin(middle[middle > 0.0])) if np.any(middle > 0.0) else 1.0
     for exponent in record.attributes.get("guides", ()):
         # Rising guides end where the first curve ends, falling ones begin where the highest begins.
@@ -40,6 +34,31 @@ def power_law(record: Record) -> Figure:
         low, high = axis.get_view_interval()
         # Less than a decade may hold one labelled tick or none: 2 and 5 are labelled too.
         axis.set_minor_formatter(FuncFormatter(_halfway) if high < 20.0 * low else NullFormatter())
+    return _labelled(figure, axes, record)
+
+
+def plain_curves(record: Record) -> Figure:
+    """The same columns and attributes, without guides, on plain axes."""
+    figure, axes = _banded(record)
+    axes.axhline(0.0, color=style.INK, lw=0.8)
+    return _labelled(figure, axes, record)
+
+
+def _banded(record: Record) -> tuple[Figure, Axes]:
+    """Each curve with its band."""
+    figure = style.canvas(8.4, 4.6)
+    axes = figure.add_subplot()
+    across, middle = record["across"], record["middle"]
+    for place, name in enumerate(record.attributes["names"]):
+        stroke = style.stroke("leader", place)
+        axes.fill_between(
+            across, record["low"][:, place], record["high"][:, place], color=stroke["color"], alpha=0.15, lw=0
+        )
+        axes.plot(across, middle[:, place], label=style.label(name), lw=1.8, **stroke)
+    return figure, axes
+
+
+def _labelled(figure: Figure, axes: Axes, record: Record) -> Figure:
     axes.set_xlabel(record.attributes["x_label"])
     axes.set_ylabel(record.attributes["y_label"])
     axes.set_title(record.attributes["title"])
@@ -73,27 +92,4 @@ def likelihood_ratio(record: Record) -> Figure:
     axes.set_ylabel("density")
     axes.set_title(record.attributes["title"])
     axes.legend(loc="upper right")
-    return figure
-
-
-def regret_sources(record: Record) -> Figure:
-    """Columns `middle`, `low`, `high` (each `(curves, terms)`): bars of the lemma's terms for each leader.
-
-    Attributes: `names` of the leaders, `terms`, `y_label`, `title`.
-    """
-    names, terms = record.attributes["names"], record.attributes["terms"]
-    figure = style.canvas(8.4, 0.9 + 0.55 * max(len(names), 3))
-    axes = figure.add_subplot()
-    colours = (style.LEADER, style.FOLLOWER, style.FOLLOWER_LIGHT)
-    for place, term in enumerate(terms):
-        middle = record["middle"][:, place]
-        error = np.abs(np.stack([middle - record["low"][:, place], record["high"][:, place] - middle]))
-        heights = np.arange(len(names)) + 0.26 * (place - 1)
-        axes.barh(heights, middle, 0.24, xerr=error, color=colours[place % 3], ecolor=style.INK, label=term)
-    axes.axvline(0.0, color=style.INK, lw=0.8)
-    axes.set_yticks(range(len(names)), [style.label(name) for name in names])
-    axes.invert_yaxis()
-    axes.set_xlabel(record.attributes["y_label"])
-    axes.set_title(record.attributes["title"])
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

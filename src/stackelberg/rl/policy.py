@@ -41,7 +41,7 @@ class NetworkPolicy(AbstractPolicy):
 
     def log_choice(self, observation: AnyArray) -> Float[AnyArray, "a"]:
         """Of the network's logits."""
-        return log_quantal_choice(self.network(features(self.space, observation)), 1.0)
+        return log_quantal_choice(self.network(jnp.asarray(features(self.space, observation))), 1.0)
 
 
 def features(space: Space, observation: AnyArray) -> Float[AnyArray, "d"]:

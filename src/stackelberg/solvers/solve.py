@@ -9,6 +9,7 @@ from .._errors import InputError
 from .._record import Solution
 from ..games.base import AbstractGame
 from ..games.bayesian import BayesianGame
+from ..games.domains.iterated_matrix import IteratedMatrixGame
 from ..games.markov import MarkovGame
 from ..games.normal_form import NormalFormGame
 from ..games.security import SecurityGame
@@ -22,8 +23,9 @@ def solve(game: AbstractGame, method: AbstractSolver | None = None) -> Solution:
 
     Without a `method` the follower is one that best-responds, with ties in the leader's favour (the strong Stackelberg
     equilibrium): `MultipleLPs` for a normal form, `BayesianMILP` for a Bayesian game, `SecurityLP` for a security game.
-    A Markov game has no default: which method is right depends on how far its follower looks ahead. Raises `InputError`
-    for a game that has no default.
+    An iterated matrix game is searched among deterministic policies (`DeterministicPolicies`). A Markov game has no
+    default: which method is right depends on how far its follower looks ahead. Raises `InputError` for a game that has
+    no default.
     """
     game = boundary.instance("game", game, AbstractGame, "sg.NormalFormGame(leader_payoff, follower_payoff)")
     if method is None:
@@ -38,7 +40,7 @@ def default_method(game: AbstractGame) -> AbstractSolver:
         boundary.TYPE,
         "game",
         found=f"a {type(game).__name__} has no default method",
-        allowed="normal forms, Bayesian and security games have one",
+        allowed="normal forms, Bayesian, security and iterated matrix games have one",
         remedy="Give the method: sg.solve(game, method).",
     )
 
@@ -58,6 +60,13 @@ def _(game: SecurityGame) -> AbstractSolver:
     from .security.equilibrium import SecurityLP
 
     return SecurityLP()
+
+
+@default_method.register
+def _(game: IteratedMatrixGame) -> AbstractSolver:
+    from .deterministic_policies import DeterministicPolicies
+
+    return DeterministicPolicies()
 
 
 @default_method.register

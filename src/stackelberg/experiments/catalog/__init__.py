@@ -5,6 +5,7 @@ from __future__ import annotations
 from ... import _boundary as boundary
 from .base import Evidence as Evidence, Reproduction as Reproduction
 from .foundations import COMMITMENT, ESTIMATION
+from .oracles_matrix_games import ENTRIES as matrix_games
 from .quantal_ahead import ENTRIES as ahead
 from .quantal_classes import ENTRIES as classes
 from .quantal_farsighted import ENTRIES as farsighted
@@ -20,9 +21,11 @@ from .quantal_scaling import ENTRIES as scaling
 
 QUANTAL = (identities, planning, likelihood, regret, pessimism, misspecified, farsighted, ahead, race, scaling, classes)
 
-REPRODUCTIONS: dict[str, Reproduction] = {
-    entry.name: entry for entry in (COMMITMENT, ESTIMATION, *(entry for entries in QUANTAL for entry in entries))
-}
+ORACLES = (matrix_games,)
+
+_EVERY = (COMMITMENT, ESTIMATION, *(entry for entries in (*QUANTAL, *ORACLES) for entry in entries))
+
+REPRODUCTIONS: dict[str, Reproduction] = {entry.name: entry for entry in _EVERY}
 """By `paper:experiment`, in the order of the docs."""
 
 

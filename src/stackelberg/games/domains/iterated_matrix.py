@@ -3,7 +3,8 @@
 A player sees nothing at first (observation 0) and then the last `depth` rounds, or what there was of them. With n
 actions of the leader and m of the follower, the round (a, b) is the digit a + n b where a player remembers both
 actions, and the opponent's action alone where it does not; the memory of l rounds is the number that their digits make,
-the latest last, counted after all shorter memories. (Depth 1, both actions, n = m = 2: 0 at the start, then 1 + a + 2 b.)
+the latest last, counted after all shorter memories. (With depth 1, both actions and n = m = 2 that is 0 at the start,
+then 1 + a + 2 b.)
 
 Commitments `(o, a)` are policies of the leader on what it remembers, responses `(p, b)` of the follower on what the
 follower remembers. Neither sees how many rounds are left.

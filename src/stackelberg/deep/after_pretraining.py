@@ -1,0 +1,148 @@
+"""A leader whose contextual follower learns first, in the same run: `AfterPretraining`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Float
+
+from .. import _boundary as boundary
+from .._learner import AbstractLearner, Metrics, Precision, Resume
+from .._runs import Metric
+from .._types import AnyArray, Key
+from ..followers.contextual import ContextualTable
+from ..followers.contextual_training import ContextualTraining, Episodes, Practice, one_change
+from .leaders import AbstractLeader, Learned, Lesson
+
+
+NUM_CHANGES = 2
+"""Rounds in which the follower tries every single change, at the end."""
+
+
+class Phases(eqx.Module):
+    """What the follower has learned, the policies that it plays once that is over, and what the leader has learned."""
+
+    practice: Practice
+    policies: Float[AnyArray, "c p b"]
+    learned: Learned
+
+
+class Material(eqx.Module):
+    """The episodes of a step: of the follower's, or of the leader's; the others are zeros."""
+
+    episodes: Episodes
+    lesson: Lesson
+
+
+class AfterPretraining(AbstractLearner):
+    """First the contextual follower learns against random leaders, for `pretraining_steps` steps; then the leader.
+
+    - `leader`: which learns, in a decision process whose oracle is a `ContextualTable`; its policies are replaced.
+    - `pretraining_steps`: of `ContextualTraining`; at the end the follower tries every single change of its greedy
+      policy, twice (`refined_follower`).  `num_episodes`, `learning_rate`: of it.
+
+    One run holds both, so that pretraining is recorded, counted and resumed like everything else.
+    """
+
+    leader: AbstractLeader
+    pretraining_steps: int
+    num_episodes: int = eqx.field(static=True)
+    learning_rate: float
+
+    def __init__(
+        self, leader: Any, pretraining_steps: Any = 500, num_episodes: Any = 128, learning_rate: Any = 0.1
+    ) -> None:
+        example = "sg.LeaderReinforce(sg.StackelbergPOMDP(sg.exact_contextual(game)))"
+        self.leader = boundary.instance("leader", leader, AbstractLeader, example)
+        boundary.instance("leader.process.oracle", leader.process.oracle, ContextualTable, "sg.exact_contextual(game)")
+        self.pretraining_steps = boundary.whole_number("pretraining_steps", pretraining_steps, low=1)
+        self.num_episodes = boundary.whole_number("num_episodes", num_episodes, low=1)
+        self.learning_rate = boundary.real_number("learning_rate", learning_rate, low=0.0, low_open=True)
+
+    @property
+    def training(self) -> ContextualTraining:
+        """How the follower learns."""
+        environment = self.leader.process.game
+        return ContextualTraining(environment, self.num_episodes, self.learning_rate, self.pretraining_steps)
+
+    @property
+    def process(self) -> Any:
+        """The leader's decision process."""
+        return self.leader.process
+
+    @property
+    def precision(self) -> Precision:
+        """That of the leader."""
+        return self.leader.precision
+
+    @property
+    def on_host(self) -> bool:
+        """Environments are pure functions."""
+        return False
+
+    @property
+    def resume(self) -> Resume:
+        """Nothing outside of the state remembers."""
+        return "exact"
+
+    @property
+    def max_steps(self) -> int | None:
+        """No limit."""
+        return None
+
+    @property
+    def meanings(self) -> Mapping[str, Metric]:
+        """Leaders are paid in both phases: the random ones while the follower learns, then the one that learns."""
+        return {"sampled_return": self.leader.meanings["sampled_return"]}
+
+    def init(self, key: Key) -> Phases:
+        """Nobody knows anything."""
+        of_follower, of_leader = jr.split(key)
+        practice = self.training.init(of_follower)
+        return Phases(practice, self.training.commitment(practice), self.leader.init(of_leader))
+
+    def sample(self, state: Phases, n: Any, key: Key) -> Material:
+        """Episodes of random leaders, or of the leader."""
+        leader, later = self._facing(state), jnp.asarray(n) - self.pretraining_steps
+        early = lambda: self.training.sample(state.practice, n, key)
+        late = lambda: leader.sample(state.learned, later, key)
+        blank = lambda make: jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(make))
+        made = jax.lax.cond(later < 0, lambda: (early(), blank(late)), lambda: (blank(early), late()))
+        lesson = Lesson(made[1].made, made[1].oracles, made[1].noise, state.policies)
+        return Material(made[0], lesson)
+
+    def update(self, state: Phases, batch: Material, n: Any, key: Key) -> tuple[Phases, Metrics]:
+        """The follower learns, or the leader does."""
+        later = jnp.asarray(n) - self.pretraining_steps
+
+        def follower_learns():
+            practice, _ = self.training.update(state.practice, batch.episodes, n, key)
+            policies = self.training.commitment(practice)
+            policies = jax.lax.cond(later == -1, lambda: self._refined(policies, key), lambda: policies)
+            paid = jnp.mean(jnp.sum(batch.episodes.rewards[..., 0], axis=1))
+            return Phases(practice, policies, state.learned), paid
+
+        def leader_learns():
+            learned, metrics = self._facing(state).update(state.learned, batch.lesson, later, key)
+            return Phases(state.practice, state.policies, learned), metrics["sampled_return"]
+
+        state, paid = jax.lax.cond(later < 0, follower_learns, leader_learns)
+        return state, {"sampled_return": paid}
+
+    def commitment(self, state: Phases) -> Float[AnyArray, "o a"]:
+        """The leader's."""
+        return self.leader.commitment(state.learned)
+
+    def _facing(self, state: Phases) -> AbstractLeader:
+        """The leader, with the follower as it has come to be."""
+        return eqx.tree_at(lambda leader: leader.process.oracle.policies, self.leader, state.policies)
+
+    def _refined(self, policies: Float[AnyArray, "c p b"], key: Key) -> Float[AnyArray, "c p b"]:
+        for number in range(NUM_CHANGES):
+            policies = one_change(self.leader.process.game, policies, 1, jr.fold_in(key, number))
+        return policies

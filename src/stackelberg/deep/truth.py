@@ -1,0 +1,112 @@
+"""What a leader's commitment is really worth, on every line of the log: `BestResponseTruth`.
+
+A leader that learns against an oracle learns the oracle's mistakes too. A training curve above the best value that any
+commitment can have is such a mistake, and no win; what counts is the value once followers answer exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from .. import _boundary as boundary
+from .._errors import InputError
+from .._learner import AbstractLearner, AbstractMonitor, Metrics
+from .._record import Certificate
+from .._runs import Metric
+from .._types import AnyArray, Key
+from ..followers.contextual import ContextualTable
+from ..followers.stackelberg_pomdp import StackelbergPOMDP
+from ..games.domains.iterated_matrix import IteratedMatrixGame
+from ..games.environment import Box
+from ..solvers.deterministic_policies import DeterministicPolicies
+from .after_pretraining import AfterPretraining, Material
+from .leaders import EXAMPLE, AbstractLeader
+
+
+class BestResponseTruth(AbstractMonitor):
+    """The value of the commitment that a leader would announce, against its oracle and against exact best responses.
+
+    - `process`: the leader's decision process, that of the learner when left out; its game is an iterated matrix game.
+    - `best_value`: of a deterministic commitment, ties to the leader, solved once.
+
+    "oracle_value" is against the followers that the oracle answers with, "leader_value" and "adverse_value" against a
+    best response with ties for and against the leader, "oracle_regret" what the oracle's follower could have had more.
+    """
+
+    process: StackelbergPOMDP | None
+    best_value: float
+
+    def __init__(self, process: Any = None) -> None:
+        self.process, self.best_value = None, 0.0
+        if process is not None:
+            self.process = boundary.instance("process", process, StackelbergPOMDP, EXAMPLE)
+            self.best_value = float(self._solved.upper)
+
+    @property
+    def meanings(self) -> Mapping[str, Metric]:
+        """What is measured."""
+        return {
+            "leader_value": Metric("leader's value, follower best-responds", "payoff", "leader", "higher"),
+            "adverse_value": Metric("leader's value, ties against it", "payoff", "leader", "higher"),
+            "oracle_value": Metric("leader's value against its oracle", "payoff", "leader", "higher"),
+            "oracle_regret": Metric("regret of the oracle's follower", "payoff", "follower", "lower"),
+            "suboptimality": Metric("short of the best deterministic commitment", "payoff", "leader", "lower"),
+        }
+
+    def attached(self, learner: AbstractLearner) -> BestResponseTruth:
+        """The monitor for this learner: its decision process, solved."""
+        if self.process is not None:
+            return self
+        if not isinstance(learner, AbstractLeader | AfterPretraining):
+            raise InputError(
+                boundary.INCONSISTENT,
+                "monitor.process",
+                found=f"it was left out, and a {type(learner).__name__} has no decision process",
+                allowed="a decision process is needed to know the truth",
+                remedy=f"Give one: sg.BestResponseTruth({EXAMPLE}).",
+            )
+        return BestResponseTruth(learner.process)
+
+    def certificate(self) -> Certificate | None:
+        """What was proved about deterministic commitments."""
+        return None if self.process is None else self._solved
+
+    def __call__(self, commitment: Float[AnyArray, "o a"], batch: Any, key: Key) -> Metrics:
+        """Exact sums over all rounds; the oracle is asked anew."""
+        assert self.process is not None
+        game, oracle = self._game, self.process.oracle
+        lesson = batch.lesson if isinstance(batch, Material) else batch
+        if isinstance(oracle, ContextualTable) and lesson.policies is not None:
+            oracle = eqx.tree_at(lambda follower: follower.policies, oracle, lesson.policies)
+        problem = game.induce(commitment)
+        is_mixed = isinstance(game.action_spaces[0], Box)
+        act = lambda seen, key: commitment[seen] if is_mixed else jnp.argmax(commitment[seen])
+        of_init, of_answers = jax.random.split(key)
+        state, _ = oracle.asked(act, oracle.init(of_init), of_answers)
+        (answer,) = oracle.response(state)
+        best, adverse = problem.best_response("leader"), problem.best_response("adversary")
+        by_oracle = game.values(commitment, answer)
+        values = game.values(commitment, best)
+        return {
+            "leader_value": values[0],
+            "adverse_value": game.leader_value(commitment, adverse),
+            "oracle_value": by_oracle[0],
+            "oracle_regret": values[1] - by_oracle[1],
+            "suboptimality": jnp.asarray(self.best_value) - values[0],
+        }
+
+    @property
+    def _game(self) -> IteratedMatrixGame:
+        assert self.process is not None
+        example = 'an oracle for sg.iterated_matrix_game("chicken")'
+        return boundary.instance("process", self.process.game, IteratedMatrixGame, example)
+
+    @property
+    def _solved(self) -> Certificate:
+        return DeterministicPolicies()(self._game).certificate
