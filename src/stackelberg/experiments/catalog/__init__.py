@@ -5,6 +5,7 @@ from __future__ import annotations
 from ... import _boundary as boundary
 from .base import Evidence as Evidence, Reproduction as Reproduction
 from .foundations import COMMITMENT, ESTIMATION
+from .oracles_conditions import ENTRIES as conditions
 from .oracles_matrix_games import ENTRIES as matrix_games
 from .quantal_ahead import ENTRIES as ahead
 from .quantal_classes import ENTRIES as classes
@@ -21,7 +22,7 @@ from .quantal_scaling import ENTRIES as scaling
 
 QUANTAL = (identities, planning, likelihood, regret, pessimism, misspecified, farsighted, ahead, race, scaling, classes)
 
-ORACLES = (matrix_games,)
+ORACLES = (matrix_games, conditions)
 
 _EVERY = (COMMITMENT, ESTIMATION, *(entry for entries in (*QUANTAL, *ORACLES) for entry in entries))
 

@@ -46,6 +46,16 @@ def curves(across: Float[np.ndarray, "k"], values: dict[str, Float[np.ndarray, "
     return Record("power law", columns, {"names": list(values), **attributes})
 
 
+def plain_curves(
+    across: Float[np.ndarray, "k"], values: dict[str, Float[np.ndarray, "k n"]], **attributes: object
+) -> Record:
+    """Means with 95 % intervals over the second axis, on plain axes."""
+    middle = np.stack([one.mean(axis=1) for one in values.values()], axis=-1)
+    error = np.stack([1.96 * one.std(axis=1, ddof=1) / np.sqrt(one.shape[1]) for one in values.values()], axis=-1)
+    columns = {"across": across, "middle": middle, "low": middle - error, "high": middle + error}
+    return Record("curves", columns, {"names": list(values), **attributes})
+
+
 def late_slope(total: Float[np.ndarray, "t n"], what: str) -> Estimate:
     """The log-log slope of cumulative regret over the last three quarters of the episodes."""
     late = np.unique(np.geomspace(len(total) // 4, len(total), 12).astype(int))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
 from ..._claims import Budget, Claim
 from ..._learner import advance, start
@@ -24,7 +24,7 @@ from ...followers.stackelberg_pomdp import StackelbergPOMDP
 from ...games.domains.ordinal import SYMMETRIC, iterated_matrix_game
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
-from .measuring import kept, share
+from .measuring import kept, plain_curves, share
 
 
 GAMES = (*SYMMETRIC, "hidden_queries")
@@ -73,7 +73,7 @@ def _games(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]
     chosen = {OURS: LEADERS[OURS]} if budget == "smoke" else {**LEADERS, DRAWN: LeaderReinforce}
     found = {}
     for name, leader in chosen.items():
-        processes = {game: _process(game, fixes_answers=name != DRAWN) for game in GAMES}
+        processes = {game: process(game, fixes_answers=name != DRAWN) for game in GAMES}
         learners = {game: AfterPretraining(leader(one), pretraining) for game, one in processes.items()}
         found[name] = kept(
             folder, f"{name} {steps}x{seeds}", lambda learners=learners: learned(learners, pretraining, steps, seeds)
@@ -95,8 +95,9 @@ def _games(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]
     return Evidence(measured, {"exact": _by_game(won), "learning": _curves(found)})
 
 
-def _process(game: str, **flags: Any) -> StackelbergPOMDP:
-    return StackelbergPOMDP(exact_contextual(iterated_matrix_game(game)), **flags)
+def process(game: str, *sizes: Any, **flags: Any) -> StackelbergPOMDP:
+    """A leader's decision process in the game of this name, against the exact contextual follower."""
+    return StackelbergPOMDP(exact_contextual(iterated_matrix_game(game, *sizes)), **flags)
 
 
 def _by_game(won: Mapping[str, Bool[np.ndarray, "g s"]]) -> Record:
@@ -118,23 +119,13 @@ def _by_game(won: Mapping[str, Bool[np.ndarray, "g s"]]) -> Record:
 def _curves(found: Mapping[str, Mapping[str, np.ndarray]]) -> Record:
     """What is missing of the best value once followers answer exactly, averaged over games, by the leader's steps."""
     first = next(iter(found.values()))
-    return curve_record(
+    return plain_curves(
         first["steps"] * STEP_LENGTH / 1000.0,
         {name: one["suboptimality"].mean(axis=1) for name, one in found.items()},
         x_label="steps of the leader, queries included (thousands)",
         y_label="short of the best deterministic commitment (payoff)",
         title=f"Mean over {len(GAMES)} iterated matrix games, followers answer exactly",
     )
-
-
-def curve_record(
-    across: Float[np.ndarray, "k"], values: Mapping[str, Float[np.ndarray, "k n"]], **attributes: object
-) -> Record:
-    """Means with 95 % intervals over the second axis, on plain axes."""
-    middle = np.stack([one.mean(axis=1) for one in values.values()], axis=-1)
-    error = np.stack([1.96 * one.std(axis=1, ddof=1) / np.sqrt(one.shape[1]) for one in values.values()], axis=-1)
-    columns = {"across": across, "middle": middle, "low": middle - error, "high": middle + error}
-    return Record("curves", columns, {"names": list(values), **attributes})
 
 
 SOURCE = "Gerstgrasser and Parkes (2023), the games and budget of their released code; values by enumeration, ours"
