@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from ..._claims import Budget, Claim
 from ..._record import Estimate
@@ -51,7 +51,7 @@ def leaders(budget: Budget) -> Mapping[str, AbstractAgent]:
     }
 
 
-def slope_with_interval(regret: Float[np.ndarray, "n"], row: Float[np.ndarray, "n"]) -> Estimate:
+def slope_with_interval(regret: Float[np.ndarray, "n"], row: Int[np.ndarray, "n"]) -> Estimate:
     """The log-log slope of cumulative regret over the last three quarters of one run.
 
     Its 95 % interval is a bootstrap of announcements within each of these quarters: episodes with one announcement
@@ -62,7 +62,7 @@ def slope_with_interval(regret: Float[np.ndarray, "n"], row: Float[np.ndarray, "
     base, rng = regret[quarters[0]].sum(), np.random.Generator(np.random.Philox(0))
     fit = lambda sums: np.polyfit(across, np.log(np.maximum(np.cumsum([base, *sums]), 1e-300)), 1)[0]
 
-    def resampled(quarter: Float[np.ndarray, "m"]) -> float:
+    def resampled(quarter: Int[np.ndarray, "m"]) -> float:
         rows = np.unique(row[quarter])
         sums = np.array([regret[quarter][row[quarter] == one].sum() for one in rows])
         counts = np.array([np.sum(row[quarter] == one) for one in rows])
