@@ -1,5 +1,7 @@
 """Worlds, agents and repeated play: who must not see something does not hold it, and what is learned is right."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -173,6 +175,61 @@ def test_an_advisor_says_when_it_is_full_and_what_it_cannot_take(world):
     advisor.observe(1)
     with pytest.raises(sg.InputError, match="capacity=2"):
         advisor.observe(1)
+
+
+class Anywhere(sg.AbstractAgent):
+    """An agent that says nothing of its rules: it announces uniform play of two actions."""
+
+    @property
+    def max_steps(self) -> None:
+        return None
+
+    @property
+    def meanings(self) -> dict:
+        return {}
+
+    def init(self, rules: Any, key: Any) -> Any:
+        return jnp.zeros(())
+
+    def announce(self, rules: Any, state: Any, n: Any, key: Any) -> Any:
+        return jnp.full(2, 0.5)
+
+    def observe(self, rules: Any, state: Any, episode: Any, n: Any, key: Any) -> Any:
+        return state, {}
+
+    def recommend(self, rules: Any, state: Any) -> Any:
+        return jnp.full(2, 0.5)
+
+    def belief(self, rules: Any, state: Any) -> Any:
+        return None
+
+
+def test_an_advisor_says_when_agent_and_rules_do_not_fit(world):
+    """What was given, what is allowed, what to do; an agent that says nothing of its rules is left alone."""
+    stages = sg.MarkovWorld(sg.random_markov_game(2, 2, 2, 2), sg.QuantalResponse(5.0)).rules
+    with pytest.raises(sg.InputError) as over:
+        sg.Advisor(sg.ResponseEstimation(), stages)
+    assert over.value.field == "agent"
+    assert over.value.found == "ResponseEstimation plays by Rules, and `rules` are MarkovRules"
+    assert "one stage, or those of play over stages" in over.value.allowed
+    assert "sg.OptimisticValueIteration()" in over.value.remedy
+    assert "sg.rules_of(game)" in over.value.remedy
+    with pytest.raises(sg.InputError) as once:
+        sg.Advisor(sg.OptimisticMaximumLikelihood(10), world.rules)
+    assert once.value.found == "OptimisticMaximumLikelihood plays by MarkovRules, and `rules` are Rules"
+    assert "sg.ResponseEstimation()" in once.value.remedy
+    assert "sg.MarkovWorld(...).rules" in once.value.remedy
+    sg.Advisor(sg.ResponseEstimation(), world.rules)
+    sg.Advisor(sg.OptimisticValueIteration(10), stages)
+    for rules in (world.rules, stages):
+        assert np.array_equal(sg.Advisor(Anywhere(), rules).announce(), [0.5, 0.5])
+
+
+def test_repeated_play_says_when_agent_and_world_do_not_fit(world):
+    stages = sg.MarkovWorld(sg.random_markov_game(2, 2, 2, 2), sg.QuantalResponse(5.0))
+    for agent, where in ((sg.ResponseEstimation(), stages), (sg.OptimisticValueIteration(10), world)):
+        with pytest.raises(sg.InputError, match=f"{type(agent).__name__} plays by .*, {type(where).__name__} by "):
+            sg.Repeated(agent, where)
 
 
 LOG = """commitment.up,commitment.down,action,count,period

@@ -10,7 +10,7 @@ The same agent, keys and order as in `Repeated`, whose world is one more caller 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_type_hints
 
 import equinox as eqx
 import jax
@@ -36,11 +36,15 @@ class Advisor:
       over stages `sg.MarkovWorld(...).rules`, or `sg.read_play(path).rules`).
     - `seed`: of whatever the agent draws; the same seed and answers give the same announcements.
     - `num_observed`: how many announcements have been answered.
+
+    Raises `InputError` where the agent says, in the types of its `init`, that it plays by other rules: an agent of one
+    stage does not play over stages, nor the other way round.
     """
 
     def __init__(self, agent: Any, rules: Any, seed: Any = 0) -> None:
         self.agent = boundary.instance("agent", agent, AbstractAgent, "sg.ResponseEstimation()")
         self.rules = rules if isinstance(rules, MarkovRules) else _one_shot(rules)
+        _fitting(self.agent, self.rules)
         self.num_observed = 0
         with precise("float64"):
             root = seed_keys([boundary.whole_number("seed", seed)])[0, 0]
@@ -135,6 +139,28 @@ def episodes(choices: Choices, num_actions: int) -> Iterator[tuple[Float[np.ndar
 
 def _one_shot(rules: Any) -> Rules:
     return boundary.instance("rules", rules, Rules, "sg.rules_of(game)")
+
+
+def _fitting(agent: AbstractAgent, rules: Rules | MarkovRules) -> None:
+    """`InputError` where the agent says that it takes rules of another class."""
+    try:
+        taken: Any = get_type_hints(type(agent).init).get("rules", Any)
+    except NameError:  # an agent of one's own may name types that exist for the type checker alone
+        return
+    if taken is Any or not isinstance(taken, type) or isinstance(rules, taken):
+        return
+    agents, source = (
+        ("an agent of play over stages, such as sg.OptimisticValueIteration()", "sg.rules_of(game)")
+        if isinstance(rules, MarkovRules)
+        else ("an agent of one stage, such as sg.ResponseEstimation()", "sg.MarkovWorld(...).rules")
+    )
+    raise InputError(
+        boundary.INCONSISTENT,
+        "agent",
+        found=f"{type(agent).__name__} plays by {taken.__name__}, and `rules` are {type(rules).__name__}",
+        allowed="an agent is asked by the rules that it takes: those of one stage, or those of play over stages",
+        remedy=f"Take {agents}, or give this agent {source}.",
+    )
 
 
 def _traced(tree: Any) -> Any:
