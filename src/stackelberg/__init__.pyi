@@ -79,6 +79,20 @@ from .play.ask_tell import Advisor
 from .play.policy import Policy
 from .games.domains.linear_quadratic import LinearQuadraticGame, LinearQuadraticOptimum
 from .games.domains.chain import chain_features, chain_game
+from .games.environment import AbstractEnvironment, Box, Discrete, Transition
+from .games.domains.iterated_matrix import IteratedMatrixGame
+from .games.domains.ordinal import MATRIX_GAMES, iterated_matrix_game
+from .solvers.deterministic_policies import DeterministicPolicies
+from .followers.query import AbstractQueryOracle
+from .followers.asking_all import ExactOracle
+from .followers.contextual import ContextualTable, exact_contextual
+from .followers.contextual_training import ContextualTraining, pretrained_follower, refined_follower
+from .followers.stackelberg_pomdp import StackelbergPOMDP
+from .deep.policy_gradient import LeaderPPO, LeaderReinforce
+from .deep.q_learning import LeaderQLearning
+from .deep.evolution import LeaderEvolution
+from .deep.after_pretraining import AfterPretraining
+from .deep.truth import BestResponseTruth
 from .quantal.bonus import Uncertainty
 from .quantal.finite_class import DrawnClass, FiniteClass, class_around, class_for_policies
 from .quantal.version_space import OptimisticVersionSpace, PessimisticVersionSpace

@@ -21,8 +21,17 @@ from .._disk import PathName, decoded, printable, read_bytes, write_whole
 from .._errors import FileError, InputError
 from .._json import parse_json
 from .._record import dumps
+from ..deep.after_pretraining import AfterPretraining
+from ..deep.evolution import LeaderEvolution
+from ..deep.policy_gradient import LeaderPPO, LeaderReinforce
+from ..deep.q_learning import LeaderQLearning
+from ..deep.truth import BestResponseTruth
+from ..followers.asking_all import ExactOracle
+from ..followers.contextual import ContextualTable
 from ..followers.files import FOLLOWERS
+from ..followers.stackelberg_pomdp import StackelbergPOMDP
 from ..games.catalog import catalog_game
+from ..games.domains.iterated_matrix import IteratedMatrixGame
 from ..games.files import GAMES, read_game
 from ..play.agent import Repeated
 from ..play.changing_world import DriftingWorld, RememberingWorld
@@ -75,6 +84,20 @@ STAGE_AGENTS: dict[str, type] = {
 AGENTS: dict[str, type] = ONE_SHOT_AGENTS | STAGE_AGENTS
 """The agents, by the names that stand in files and at the command line: of one stage, and of play over stages."""
 
+DEEP: dict[str, type] = {
+    "leader-reinforce": LeaderReinforce,
+    "leader-ppo": LeaderPPO,
+    "leader-q-learning": LeaderQLearning,
+    "leader-evolution": LeaderEvolution,
+    "after-pretraining": AfterPretraining,
+    "stackelberg-pomdp": StackelbergPOMDP,
+    "exact-oracle": ExactOracle,
+    "contextual-follower": ContextualTable,
+    "iterated-matrix": IteratedMatrixGame,
+    "best-response-truth": BestResponseTruth,
+}
+"""Leaders that learn against query oracles, with their parts."""
+
 TABLE: dict[str, type] = {
     "experiment": Experiment,
     "repeated": Repeated,
@@ -86,6 +109,7 @@ TABLE: dict[str, type] = {
     "uncertainty": Uncertainty,
     "finite-class": FiniteClass,
     **AGENTS,
+    **DEEP,
     **GAMES,
     **FOLLOWERS,
 }

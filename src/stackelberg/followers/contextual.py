@@ -17,7 +17,7 @@ from .. import _boundary as boundary
 from .._errors import InputError
 from .._types import AnyArray, Ties
 from ..games.domains.iterated_matrix import IteratedMatrixGame
-from ..games.environment import AbstractEnvironment, Discrete
+from ..games.environment import AbstractEnvironment, Discrete, Space
 from .asking_all import AbstractAskingAll, Answers, counted
 
 
@@ -30,16 +30,20 @@ class ContextualTable(AbstractAskingAll):
 
     - `environment`: the game, with one follower and counted observations.
     - `policies`: `(c, p, b)`, for each context c the chances of its actions at each observation. The answers to
-      observations 0, 1, 2 … are the digits of c, the first one the highest, to the base of the leader's actions.
+      observations 0, 1, 2 … are the digits of c, the first one the highest, to the base of the leader's actions. Left
+      out, it plays evenly: a follower that has yet to learn.
     """
 
     environment: AbstractEnvironment
     policies: Float[AnyArray, "c p b"]
 
-    def __init__(self, environment: Any, policies: Any) -> None:
+    def __init__(self, environment: Any, policies: Any = None) -> None:
         example = 'sg.iterated_matrix_game("prisoners_dilemma")'
         self.environment = boundary.instance("environment", environment, AbstractEnvironment, example)
-        self.policies = boundary.real_array("policies", policies, axes=(num_contexts(environment), "p", "b"))
+        seen, actions = environment.observation_spaces[1], environment.action_spaces[1]
+        shape = num_contexts(environment), _size(seen), _size(actions)
+        chances = np.full(shape, 1.0 / shape[-1]) if policies is None else policies
+        self.policies = boundary.distribution("policies", boundary.real_array("policies", chances, axes=shape))
 
     def response(self, state: Answers) -> tuple[Float[AnyArray, "p b"]]:
         """The row of these answers."""
@@ -57,6 +61,10 @@ def exact_contextual(game: Any, ties: Ties = "leader") -> ContextualTable:
     with jax.enable_x64(True):
         answer = jax.jit(jax.vmap(lambda commitment: game.induce(commitment).best_response(ties)))
         return ContextualTable(game, np.asarray(answer(jnp.asarray(game.policies(0)))))
+
+
+def _size(space: Space) -> int:
+    return boundary.instance("environment", space, Discrete, "a follower with counted observations and actions").size
 
 
 def context_of(table: Float[AnyArray, "o a"]) -> AnyArray:

@@ -139,7 +139,9 @@ class ContextualTraining(AbstractLearner):
         return optax.scale_by_adam()
 
 
-def refined(follower: ContextualTable, num_rounds: Any = 2, num_plays: Any = 1, seed: Any = 0) -> ContextualTable:
+def refined_follower(
+    follower: ContextualTable, num_rounds: Any = 2, num_plays: Any = 1, seed: Any = 0
+) -> ContextualTable:
     """The same follower once it has tried, against every leader, each single change of its greedy policy.
 
     In each round every policy that differs at one observation is played `num_plays` times, and the best is kept. Where
@@ -157,7 +159,7 @@ def refined(follower: ContextualTable, num_rounds: Any = 2, num_plays: Any = 1, 
 def one_change(
     environment: AbstractEnvironment, policies: Float[AnyArray, "c p b"], num_plays: int, key: Key
 ) -> Float[AnyArray, "c p b"]:
-    """The policies once each has tried every single change; see `refined`."""
+    """The policies once each has tried every single change; see `refined_follower`."""
     count, num_seen, num_actions = policies.shape
 
     def best(context, table, key):
@@ -193,8 +195,8 @@ def against(
     return jax.lax.scan(step, start, jnp.arange(environment.num_steps))[1]
 
 
-def pretrained(environment: Any, num_steps: Any = 500, seed: Any = 0, **settings: Any) -> ContextualTable:
+def pretrained_follower(environment: Any, num_steps: Any = 500, seed: Any = 0, **settings: Any) -> ContextualTable:
     """A contextual follower after `num_steps` steps of `ContextualTraining`, greedy and refined, ready to be asked."""
     training = ContextualTraining(environment, num_steps=num_steps, **settings)
     run, _ = train(training, training.num_steps, (seed,))
-    return refined(ContextualTable(training.environment, commitments(training, run)[0, 0]), seed=seed)
+    return refined_follower(ContextualTable(training.environment, commitments(training, run)[0, 0]), seed=seed)

@@ -1,4 +1,4 @@
-"""The twelve symmetric strict ordinal games of two actions, and two more that the study of query oracles needs."""
+"""The twelve symmetric strict ordinal games of two actions, and three more that the study of query oracles needs."""
 
 from __future__ import annotations
 
@@ -26,15 +26,22 @@ _CELLS = {
     "chicken": ((3, 3), (2, 4), (4, 2), (1, 1)),
     "hidden_queries": ((4, 3), (2, 4), (3, 1), (1, 2)),
     "battle_of_the_sexes": ((2, 1), (0, 0), (0, 0), (1, 2)),
+    "out_of_equilibrium": ((2, 0.001), (-5, 0), (-5, 0), (1, 2)),
 }
 """(leader, follower) in the cells (0,0), (0,1), (1,0), (1,1)."""
 
 MATRIX_GAMES = MappingProxyType({name: np.array(cells, dtype=float).reshape(2, 2, 2) for name, cells in _CELLS.items()})
 """Payoffs `(a, b, player)` by name. The first twelve are symmetric; in "hidden_queries" the leader has a dominant
-action and still needs a memory (Gerstgrasser and Parkes, 2023, as released with their code)."""
+action and still needs a memory, in "out_of_equilibrium" the follower gains next to nothing by what is best for the
+leader (Gerstgrasser and Parkes, 2023, as released with their code)."""
 
 SYMMETRIC = tuple(_CELLS)[:12]
 """Names of the twelve symmetric strict ordinal games."""
+
+
+def matrix_game(name: Any) -> IteratedMatrixGame:
+    """The same game played once: the leader sees nothing, and has one answer."""
+    return iterated_matrix_game(name, 1, 0)
 
 
 def iterated_matrix_game(
