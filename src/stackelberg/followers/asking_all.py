@@ -36,7 +36,8 @@ class AbstractAskingAll(AbstractQueryOracle):
     def init(self, key: Key) -> Answers:
         """Nothing was answered."""
         del key
-        num_actions = self.environment.action_spaces[0].size  # type: ignore[union-attr]
+        space = self.environment.action_spaces[0]
+        num_actions = space.size if isinstance(space, Discrete) else space.shape[0]
         return Answers(jnp.full((self.num_queries, num_actions), 1.0 / num_actions), jnp.int32(0))
 
     def again(self, state: Answers, key: Key) -> Answers:

@@ -7,6 +7,7 @@ from .base import Evidence as Evidence, Reproduction as Reproduction
 from .foundations import COMMITMENT, ESTIMATION
 from .oracles_conditions import ENTRIES as conditions
 from .oracles_matrix_games import ENTRIES as matrix_games
+from .oracles_mixed import ENTRIES as mixed
 from .quantal_ahead import ENTRIES as ahead
 from .quantal_classes import ENTRIES as classes
 from .quantal_farsighted import ENTRIES as farsighted
@@ -22,7 +23,7 @@ from .quantal_scaling import ENTRIES as scaling
 
 QUANTAL = (identities, planning, likelihood, regret, pessimism, misspecified, farsighted, ahead, race, scaling, classes)
 
-ORACLES = (matrix_games, conditions)
+ORACLES = (matrix_games, conditions, mixed)
 
 _EVERY = (COMMITMENT, ESTIMATION, *(entry for entries in (*QUANTAL, *ORACLES) for entry in entries))
 

@@ -18,14 +18,16 @@ from typing import Any, Literal, TypeAlias
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jax.random as jr
 import numpy as np
 from jaxtyping import Float, Int
 
 from ... import _boundary as boundary
 from ..._errors import InputError
 from ..._types import AnyArray, Key, Ties
+from ...calculus.simplex import logarithm
 from ..base import AbstractGame, AbstractProblem
-from ..environment import AbstractEnvironment, Discrete, Transition
+from ..environment import AbstractEnvironment, Box, Discrete, Space, Transition
 from ..markov import MarkovGame
 
 
@@ -50,6 +52,8 @@ class IteratedMatrixGame(AbstractGame, AbstractEnvironment):
     - `leader_payoff`, `follower_payoff`: `(a, b)`.
     - `num_steps`: how many rounds.  `depth`: how many of them are remembered.
     - `sight`: "both" when the players remember both actions, "opponent" when each remembers the other's alone.
+    - `is_mixed`: whether the leader says a mixture `(a,)` each time, from which its action is drawn. Asked about a
+      memory it then answers by a mixture too.
 
     Values are sums over rounds, undiscounted. Raises `InputError` naming the field.
     """
@@ -59,9 +63,16 @@ class IteratedMatrixGame(AbstractGame, AbstractEnvironment):
     num_steps: int = eqx.field(static=True)
     depth: int = eqx.field(static=True)
     sight: Sight = eqx.field(static=True)
+    is_mixed: bool = eqx.field(static=True)
 
     def __init__(
-        self, leader_payoff: Any, follower_payoff: Any, num_steps: Any = 10, depth: Any = 1, sight: Any = "both"
+        self,
+        leader_payoff: Any,
+        follower_payoff: Any,
+        num_steps: Any = 10,
+        depth: Any = 1,
+        sight: Any = "both",
+        is_mixed: Any = False,
     ) -> None:
         self.leader_payoff = boundary.real_array("leader_payoff", leader_payoff, axes=("a", "b"))
         self.follower_payoff = boundary.real_array(
@@ -70,6 +81,7 @@ class IteratedMatrixGame(AbstractGame, AbstractEnvironment):
         self.num_steps = boundary.whole_number("num_steps", num_steps, low=1)
         self.depth = boundary.whole_number("depth", depth, low=0)
         self.sight = boundary.one_of("sight", sight, SIGHTS)  # type: ignore[assignment]
+        self.is_mixed = boundary.boolean("is_mixed", is_mixed)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -83,9 +95,10 @@ class IteratedMatrixGame(AbstractGame, AbstractEnvironment):
         return tuple(Discrete(int(seen.max()) + 1) for seen in self._seen)  # type: ignore[return-value]
 
     @property
-    def action_spaces(self) -> tuple[Discrete, Discrete]:
-        """Rows and columns."""
-        return Discrete(self.shape[0]), Discrete(self.shape[1])
+    def action_spaces(self) -> tuple[Space, Space]:
+        """Rows (or mixtures of them) and columns."""
+        rows = Box((self.shape[0],), 0.0, 1.0) if self.is_mixed else Discrete(self.shape[0])
+        return rows, Discrete(self.shape[1])
 
     def reset(self, key: Key) -> tuple[Round, tuple[AnyArray, ...]]:
         """Nothing has been played."""
@@ -94,8 +107,9 @@ class IteratedMatrixGame(AbstractGame, AbstractEnvironment):
 
     def step(self, state: Round, actions: tuple[AnyArray, ...], key: Key) -> Transition:
         """One round."""
-        del key
         a, b = actions
+        if self.is_mixed:
+            a = jr.categorical(key, logarithm(jnp.asarray(a)))
         history = jnp.asarray(self._next)[state.history, a, b]
         rewards = jnp.stack([jnp.asarray(self.leader_payoff)[a, b], jnp.asarray(self.follower_payoff)[a, b]])
         sees = tuple(jnp.asarray(seen)[history] for seen in self._seen)
