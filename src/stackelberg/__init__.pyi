@@ -85,6 +85,7 @@ from .games.domains.ordinal import MATRIX_GAMES, iterated_matrix_game
 from .solvers.deterministic_policies import DeterministicPolicies
 from .followers.query import AbstractQueryOracle
 from .followers.asking_all import ExactOracle
+from .followers.inner_q_learning import InnerQLearning
 from .followers.contextual import ContextualTable, exact_contextual
 from .followers.contextual_training import ContextualTraining, pretrained_follower, refined_follower
 from .followers.stackelberg_pomdp import StackelbergPOMDP
@@ -101,6 +102,7 @@ from .quantal.agents import OptimisticValueIteration, PessimisticValueIteration
 from .quantal.model_agents import OptimisticMaximumLikelihood, PessimisticMaximumLikelihood
 from .quantal.hypergradient import SampledHypergradient
 from .quantal.discount_profile import DiscountProfile, profiled_discount
+from .quantal.confidence import ResponseConfidence, ResponseInterval, response_confidence
 from .quantal.baselines import ExploreThenCommit, PosteriorSampling
 from .quantal.perturbed_leader import FollowThePerturbedLeader
 from .quantal.robust import RobustValueIteration

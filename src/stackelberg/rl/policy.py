@@ -68,9 +68,29 @@ def blank_policy(space: Space, num_actions: int, hidden: tuple[int, ...], key: K
     return NetworkPolicy(network(num_features(space), num_actions, hidden, key, last=0.01), space)
 
 
+class Identity(eqx.Module):
+    """The activation of the last layer: none."""
+
+    def __call__(self, values: AnyArray, key: Key | None = None) -> AnyArray:
+        """The same."""
+        del key
+        return values
+
+
+class Tanh(eqx.Module):
+    """An activation without leaves, so that a network is a tree of arrays and nothing else."""
+
+    def __call__(self, values: AnyArray, key: Key | None = None) -> AnyArray:
+        """Entry by entry."""
+        del key
+        return jnp.tanh(jnp.asarray(values))
+
+
 def network(num_inputs: int, num_outputs: int, hidden: tuple[int, ...], key: Key, last: float = 1.0) -> eqx.nn.MLP:
     """Layers of one width with tanh between them, the last one's weights scaled by `last`."""
     width = hidden[0] if hidden else 1
-    made = eqx.nn.MLP(num_inputs, num_outputs, width, len(hidden), activation=jnp.tanh, key=key)
+    made = eqx.nn.MLP(
+        num_inputs, num_outputs, width, len(hidden), activation=Tanh(), final_activation=Identity(), key=key
+    )
     where = lambda net: (net.layers[-1].weight, net.layers[-1].bias)
     return eqx.tree_at(where, made, tuple(last * leaf for leaf in where(made)))
