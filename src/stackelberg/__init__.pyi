@@ -81,7 +81,7 @@ from .games.domains.linear_quadratic import LinearQuadraticGame, LinearQuadratic
 from .games.domains.chain import chain_features, chain_game
 from .games.environment import AbstractEnvironment, Box, Discrete, Transition
 from .games.domains.iterated_matrix import IteratedMatrixGame
-from .games.domains.ordinal import MATRIX_GAMES, iterated_matrix_game
+from .games.domains.ordinal import iterated_matrix_game, matrix_game, matrix_game_names
 from .solvers.deterministic_policies import DeterministicPolicies
 from .followers.query import AbstractQueryOracle
 from .followers.asking_all import ExactOracle

@@ -31,7 +31,7 @@ def test_every_leader_finds_the_best_commitment(leader):
 
 def test_networks_learn_the_same():
     process = sg.StackelbergPOMDP(sg.exact_contextual(DILEMMA), fixes_answers=True)
-    for learner in (sg.LeaderPPO(process, hidden=(16, 16)), sg.LeaderEvolution(process, hidden=16)):
+    for learner in (sg.LeaderPPO(process, width=16), sg.LeaderEvolution(process, width=16, num_layers=1)):
         run, _ = advance(learner, start(learner, range(2)), 200)
         made = np.argmax(commitments(learner, run)[0], axis=-1)
         np.testing.assert_array_equal(made, np.tile([1, 0, 1], (2, 1)))

@@ -21,7 +21,6 @@ from ..followers.stackelberg_pomdp import StackelbergPOMDP
 from ..games.environment import Box
 from ..rl.policy import AbstractPolicy
 from .leaders import EXAMPLE, AbstractLeader, Learned, Lesson
-from .policy_gradient import widths
 
 
 class LeaderEvolution(AbstractLeader):
@@ -30,7 +29,8 @@ class LeaderEvolution(AbstractLeader):
     - `process`: the leader's decision process.
     - `num_episodes`: policies tried in a step, one episode each; every second one is shaken the opposite way.
     - `deviation`: of the noise on the weights at the first step; it falls to `least_deviation` in `deviation_steps`
-      steps.  `learning_rate`: of Adam.  `hidden`: widths of the layers of a network; none for a table.
+      steps.  `learning_rate`: of Adam.
+    - `width`, `num_layers`: of the hidden layers of a network; width 0 for a table of logits.
 
     A policy does not draw: it takes its likeliest action, or announces its mixture where the leader commits to one. So
     the same commitment is asked and played, and since whole episodes are compared it does not matter whether queries
@@ -43,7 +43,8 @@ class LeaderEvolution(AbstractLeader):
     least_deviation: float
     deviation_steps: int
     learning_rate: float
-    hidden: tuple[int, ...] = eqx.field(static=True)
+    width: int = eqx.field(static=True)
+    num_layers: int = eqx.field(static=True)
 
     def __init__(
         self,
@@ -53,7 +54,8 @@ class LeaderEvolution(AbstractLeader):
         least_deviation: Any = 0.1,
         deviation_steps: Any = 200,
         learning_rate: Any = 0.05,
-        hidden: Any = (),
+        width: Any = 0,
+        num_layers: Any = 2,
     ) -> None:
         self.process = boundary.instance("process", process, StackelbergPOMDP, EXAMPLE)
         self.num_episodes = 2 * (boundary.whole_number("num_episodes", num_episodes, low=2) // 2)
@@ -61,7 +63,13 @@ class LeaderEvolution(AbstractLeader):
         self.least_deviation = boundary.real_number("least_deviation", least_deviation, low=0.0, low_open=True)
         self.deviation_steps = boundary.whole_number("deviation_steps", deviation_steps, low=1)
         self.learning_rate = boundary.real_number("learning_rate", learning_rate, low=0.0, low_open=True)
-        self.hidden = widths(hidden)
+        self.width = boundary.whole_number("width", width, low=0)
+        self.num_layers = boundary.whole_number("num_layers", num_layers, low=1)
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Layers of one width."""
+        return (self.width,) * self.num_layers if self.width else ()
 
     def begun(self, policy: AbstractPolicy, oracles: Any) -> Learned:
         """Adam at rest."""

@@ -57,7 +57,11 @@ class AbstractLeader(AbstractLearner):
 
     process: eqx.AbstractVar[StackelbergPOMDP]
     num_episodes: eqx.AbstractVar[int]
-    hidden: eqx.AbstractVar[tuple[int, ...]]
+
+    @property
+    @abstractmethod
+    def hidden(self) -> tuple[int, ...]:
+        """Widths of the hidden layers of its network; none for a table."""
 
     @property
     def precision(self) -> Precision:

@@ -33,6 +33,13 @@ class AbstractPolicyGradient(AbstractLeader):
     learning_rate: eqx.AbstractVar[float]
     entropy: eqx.AbstractVar[float]
     entropy_steps: eqx.AbstractVar[int]
+    width: eqx.AbstractVar[int]
+    num_layers: eqx.AbstractVar[int]
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Layers of one width."""
+        return (self.width,) * self.num_layers if self.width else ()
 
     def begun(self, policy: AbstractPolicy, oracles: Any) -> Learned:
         """A critic that expects nothing."""
@@ -98,7 +105,7 @@ class LeaderReinforce(AbstractPolicyGradient):
     - `process`: the leader's decision process.  `num_episodes`: played in a step.
     - `learning_rate`: of Adam.
     - `entropy`: weight of the policy's entropy at the first step, in payoff; it falls to 0 in `entropy_steps` steps.
-    - `hidden`: widths of the layers of a network; none for a table of logits.
+    - `width`, `num_layers`: of the hidden layers of a network; width 0 for a table of logits.
     """
 
     process: StackelbergPOMDP
@@ -106,7 +113,8 @@ class LeaderReinforce(AbstractPolicyGradient):
     learning_rate: float
     entropy: float
     entropy_steps: int
-    hidden: tuple[int, ...] = eqx.field(static=True)
+    width: int = eqx.field(static=True)
+    num_layers: int = eqx.field(static=True)
 
     def __init__(
         self,
@@ -115,14 +123,16 @@ class LeaderReinforce(AbstractPolicyGradient):
         learning_rate: Any = 0.05,
         entropy: Any = 2.0,
         entropy_steps: Any = 200,
-        hidden: Any = (),
+        width: Any = 0,
+        num_layers: Any = 2,
     ) -> None:
         self.process = boundary.instance("process", process, StackelbergPOMDP, EXAMPLE)
         self.num_episodes = boundary.whole_number("num_episodes", num_episodes, low=1)
         self.learning_rate = boundary.real_number("learning_rate", learning_rate, low=0.0, low_open=True)
         self.entropy = boundary.real_number("entropy", entropy, low=0.0)
         self.entropy_steps = boundary.whole_number("entropy_steps", entropy_steps, low=1)
-        self.hidden = widths(hidden)
+        self.width = boundary.whole_number("width", width, low=0)
+        self.num_layers = boundary.whole_number("num_layers", num_layers, low=1)
         counted_actions(self.process)
 
     def improved(self, state: Learned, lesson: Lesson, n: Any, key: Key) -> tuple[Learned, Metrics]:
@@ -136,8 +146,8 @@ class LeaderReinforce(AbstractPolicyGradient):
 class LeaderPPO(AbstractPolicyGradient):
     """A leader by proximal policy optimisation (Schulman et al., 2017).
 
-    - `process`, `num_episodes`, `learning_rate`, `entropy`, `entropy_steps`, `hidden`: as for `LeaderReinforce`; the
-      entropy is weighed against advantages that are scaled to variance 1.
+    - `process`, `num_episodes`, `learning_rate`, `width`, `num_layers`: as for `LeaderReinforce`.
+    - `entropy`, `entropy_steps`: the same; entropy is weighed against advantages that are scaled to variance 1.
     - `num_epochs`: how often the episodes are gone through.  `num_minibatches`: parts of them, one step of Adam each.
     - `clip`: how far the ratio of new to old probabilities may move the objective.
 
@@ -152,7 +162,8 @@ class LeaderPPO(AbstractPolicyGradient):
     clip: float
     entropy: float
     entropy_steps: int
-    hidden: tuple[int, ...] = eqx.field(static=True)
+    width: int = eqx.field(static=True)
+    num_layers: int = eqx.field(static=True)
 
     def __init__(
         self,
@@ -164,7 +175,8 @@ class LeaderPPO(AbstractPolicyGradient):
         clip: Any = 0.2,
         entropy: Any = 0.1,
         entropy_steps: Any = 200,
-        hidden: Any = (),
+        width: Any = 0,
+        num_layers: Any = 2,
     ) -> None:
         self.process = boundary.instance("process", process, StackelbergPOMDP, EXAMPLE)
         self.num_episodes = boundary.whole_number("num_episodes", num_episodes, low=1)
@@ -174,7 +186,8 @@ class LeaderPPO(AbstractPolicyGradient):
         self.clip = boundary.real_number("clip", clip, low=0.0, high=1.0, low_open=True)
         self.entropy = boundary.real_number("entropy", entropy, low=0.0)
         self.entropy_steps = boundary.whole_number("entropy_steps", entropy_steps, low=1)
-        self.hidden = widths(hidden)
+        self.width = boundary.whole_number("width", width, low=0)
+        self.num_layers = boundary.whole_number("num_layers", num_layers, low=1)
         counted_actions(self.process)
 
     @property
@@ -204,12 +217,6 @@ class LeaderPPO(AbstractPolicyGradient):
 
         state, _ = jax.lax.scan(epoch, state, jr.split(key, self.num_epochs))
         return state, {"shift": jnp.sum(counts * (before - self.drawn(state.policy, made))) / total}
-
-
-def widths(hidden: Any) -> tuple[int, ...]:
-    """Of the layers of a network, all the same."""
-    each = (hidden,) if isinstance(hidden, int) else tuple(hidden)
-    return tuple(boundary.whole_number("hidden", width, low=1) for width in each)
 
 
 def counted_actions(process: StackelbergPOMDP) -> int:

@@ -40,7 +40,6 @@ class LeaderQLearning(AbstractLeader):
     least_exploration: float
     exploration_steps: int
     trace: float
-    hidden: tuple[int, ...] = eqx.field(static=True, init=False)
 
     def __init__(
         self,
@@ -59,9 +58,13 @@ class LeaderQLearning(AbstractLeader):
         self.least_exploration = boundary.real_number("least_exploration", least_exploration, low=0.0, high=1.0)
         self.exploration_steps = boundary.whole_number("exploration_steps", exploration_steps, low=1)
         self.trace = boundary.real_number("trace", trace, low=0.0, high=1.0)
-        self.hidden = ()
         counted_actions(self.process)
         boundary.instance("process", self.process.observation_spaces[0], Discrete, "counted observations")
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """None: it keeps a table."""
+        return ()
 
     def begun(self, policy: AbstractPolicy, oracles: Any) -> Learned:
         """Everything is worth next to nothing."""

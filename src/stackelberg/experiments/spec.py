@@ -29,6 +29,7 @@ from ..deep.truth import BestResponseTruth
 from ..followers.asking_all import ExactOracle
 from ..followers.contextual import ContextualTable
 from ..followers.files import FOLLOWERS
+from ..followers.inner_q_learning import InnerQLearning
 from ..followers.stackelberg_pomdp import StackelbergPOMDP
 from ..games.catalog import catalog_game
 from ..games.domains.iterated_matrix import IteratedMatrixGame
@@ -93,6 +94,7 @@ DEEP: dict[str, type] = {
     "stackelberg-pomdp": StackelbergPOMDP,
     "exact-oracle": ExactOracle,
     "contextual-follower": ContextualTable,
+    "inner-q-learning": InnerQLearning,
     "iterated-matrix": IteratedMatrixGame,
     "best-response-truth": BestResponseTruth,
 }

@@ -39,6 +39,11 @@ SYMMETRIC = tuple(_CELLS)[:12]
 """Names of the twelve symmetric strict ordinal games."""
 
 
+def matrix_game_names() -> tuple[str, ...]:
+    """The names that `iterated_matrix_game` knows; the first twelve are the symmetric strict ordinal games."""
+    return tuple(MATRIX_GAMES)
+
+
 def matrix_game(name: Any) -> IteratedMatrixGame:
     """The same game played once: the leader sees nothing, and has one answer."""
     return iterated_matrix_game(name, 1, 0)
