@@ -1,4 +1,4 @@
-"""The leader's decision process: its steps are its episode, its return is a commitment's value, flags do what they say."""
+"""The leader's decision process: its steps are its episode, its return is a value, flags do what they say."""
 
 import itertools
 
