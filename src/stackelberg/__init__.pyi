@@ -80,7 +80,9 @@ from .play.policy import Policy
 from .games.domains.linear_quadratic import LinearQuadraticGame, LinearQuadraticOptimum
 from .games.domains.chain import chain_features, chain_game
 from .games.environment import AbstractEnvironment, Box, Discrete, Transition
+from .games.exact_environment import AbstractExactEnvironment
 from .games.domains.iterated_matrix import IteratedMatrixGame
+from .games.domains.allocation import AllocationGame
 from .games.domains.ordinal import iterated_matrix_game, matrix_game, matrix_game_names
 from .solvers.deterministic_policies import DeterministicPolicies
 from .followers.query import AbstractQueryOracle

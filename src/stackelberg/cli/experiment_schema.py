@@ -18,8 +18,8 @@ from typing import Any
 from .. import _codec as codec
 from ..experiments.experiment import Experiment
 from ..experiments.spec import SCHEMA, TABLE
-from ..games.base import AbstractGame
 from ..games.catalog import names
+from ..games.files import GAMES
 
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -153,7 +153,7 @@ def _nested(depth: int, item: dict[str, Any]) -> dict[str, Any]:
 def _kinds(cls: type) -> dict[str, Any]:
     """Every kind of the table that is a `cls`."""
     kinds = [kind for kind, one in TABLE.items() if issubclass(one, cls)]
-    kinds += ["catalog", "file"] if issubclass(cls, AbstractGame) else []
+    kinds += ["catalog", "file"] if any(issubclass(game, cls) for game in GAMES.values()) else []
     return {"oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in kinds]}
 
 

@@ -45,6 +45,7 @@ class AfterPretraining(AbstractLearner):
     - `leader`: which learns, in a decision process whose oracle is a `ContextualTable`; its policies are replaced.
     - `pretraining_steps`: of `ContextualTraining`; at the end the follower tries every single change of its greedy
       policy, twice (`refined_follower`).  `num_episodes`, `learning_rate`: of it.
+    - `num_tries`: how often each change is played then; more than once where the game itself is random.
 
     One run holds both, so that pretraining is recorded, counted and resumed like everything else.
     """
@@ -53,9 +54,15 @@ class AfterPretraining(AbstractLearner):
     pretraining_steps: int
     num_episodes: int = eqx.field(static=True)
     learning_rate: float
+    num_tries: int = eqx.field(static=True)
 
     def __init__(
-        self, leader: Any, pretraining_steps: Any = 500, num_episodes: Any = 128, learning_rate: Any = 0.1
+        self,
+        leader: Any,
+        pretraining_steps: Any = 500,
+        num_episodes: Any = 128,
+        learning_rate: Any = 0.1,
+        num_tries: Any = 1,
     ) -> None:
         example = "sg.LeaderReinforce(sg.StackelbergPOMDP(sg.exact_contextual(game)))"
         self.leader = boundary.instance("leader", leader, AbstractLeader, example)
@@ -63,6 +70,7 @@ class AfterPretraining(AbstractLearner):
         self.pretraining_steps = boundary.whole_number("pretraining_steps", pretraining_steps, low=1)
         self.num_episodes = boundary.whole_number("num_episodes", num_episodes, low=1)
         self.learning_rate = boundary.real_number("learning_rate", learning_rate, low=0.0, low_open=True)
+        self.num_tries = boundary.whole_number("num_tries", num_tries, low=1)
 
     @property
     def training(self) -> ContextualTraining:
@@ -144,5 +152,5 @@ class AfterPretraining(AbstractLearner):
 
     def _refined(self, policies: Float[AnyArray, "c p b"], key: Key) -> Float[AnyArray, "c p b"]:
         for number in range(NUM_CHANGES):
-            policies = one_change(self.leader.process.game, policies, 1, jr.fold_in(key, number))
+            policies = one_change(self.leader.process.game, policies, self.num_tries, jr.fold_in(key, number))
         return policies

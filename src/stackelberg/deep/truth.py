@@ -22,8 +22,8 @@ from .._runs import Metric
 from .._types import AnyArray, Key
 from ..followers.contextual import ContextualTable
 from ..followers.stackelberg_pomdp import StackelbergPOMDP
-from ..games.domains.iterated_matrix import IteratedMatrixGame
 from ..games.environment import Box
+from ..games.exact_environment import AbstractExactEnvironment
 from ..solvers.deterministic_policies import DeterministicPolicies
 from .after_pretraining import AfterPretraining, Material
 from .leaders import EXAMPLE, AbstractLeader
@@ -32,7 +32,7 @@ from .leaders import EXAMPLE, AbstractLeader
 class BestResponseTruth(AbstractMonitor):
     """The value of the commitment that a leader would announce, against its oracle and against exact best responses.
 
-    - `process`: the leader's decision process, that of the learner when left out; its game is an iterated matrix game.
+    - `process`: the leader's decision process, that of the learner when left out. The values of its game must be known.
     - `best_value`: of a deterministic commitment, ties to the leader, solved once.
 
     "oracle_value" is against the followers that the oracle answers with, "leader_value" and "adverse_value" against a
@@ -102,10 +102,10 @@ class BestResponseTruth(AbstractMonitor):
         }
 
     @property
-    def _game(self) -> IteratedMatrixGame:
+    def _game(self) -> AbstractExactEnvironment:
         assert self.process is not None
         example = 'an oracle for sg.iterated_matrix_game("chicken")'
-        return boundary.instance("process", self.process.game, IteratedMatrixGame, example)
+        return boundary.instance("process", self.process.game, AbstractExactEnvironment, example)
 
     @property
     def _solved(self) -> Certificate:

@@ -32,6 +32,7 @@ from ..followers.files import FOLLOWERS
 from ..followers.inner_q_learning import InnerQLearning
 from ..followers.stackelberg_pomdp import StackelbergPOMDP
 from ..games.catalog import catalog_game
+from ..games.domains.allocation import AllocationGame
 from ..games.domains.iterated_matrix import IteratedMatrixGame
 from ..games.files import GAMES, read_game
 from ..play.agent import Repeated
@@ -96,6 +97,7 @@ DEEP: dict[str, type] = {
     "contextual-follower": ContextualTable,
     "inner-q-learning": InnerQLearning,
     "iterated-matrix": IteratedMatrixGame,
+    "allocation": AllocationGame,
     "best-response-truth": BestResponseTruth,
 }
 """Leaders that learn against query oracles, with their parts."""

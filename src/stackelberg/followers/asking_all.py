@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 
 from .. import _boundary as boundary
 from .._types import AnyArray, Key, Ties
-from ..games.domains.iterated_matrix import IteratedMatrixGame
 from ..games.environment import AbstractEnvironment, Discrete
+from ..games.exact_environment import AbstractExactEnvironment
 from .query import AbstractQueryOracle
 
 
@@ -58,7 +58,7 @@ class AbstractAskingAll(AbstractQueryOracle):
 class ExactOracle(AbstractAskingAll):
     """The exact best response to the answers, among policies that do not see the time, found by going through them.
 
-    - `environment`: an iterated matrix game.
+    - `environment`: a game whose values are known exactly, such as an iterated matrix game.
     - `ties`: "leader" or "adversary", who gains when followers are indifferent.
     """
 
@@ -67,12 +67,12 @@ class ExactOracle(AbstractAskingAll):
 
     def __init__(self, environment: Any, ties: Any = "leader") -> None:
         example = 'sg.iterated_matrix_game("prisoners_dilemma")'
-        self.environment = boundary.instance("environment", environment, IteratedMatrixGame, example)
+        self.environment = boundary.instance("environment", environment, AbstractExactEnvironment, example)
         self.ties = boundary.one_of("ties", ties, TIES)  # type: ignore[assignment]
 
     def response(self, state: Answers) -> tuple[Float[AnyArray, "p b"]]:
         """The follower's policy."""
-        assert isinstance(self.environment, IteratedMatrixGame)
+        assert isinstance(self.environment, AbstractExactEnvironment)
         return (self.environment.induce(state.table).best_response(self.ties),)
 
 

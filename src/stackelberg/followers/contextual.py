@@ -16,8 +16,8 @@ from jaxtyping import Float
 from .. import _boundary as boundary
 from .._errors import InputError
 from .._types import AnyArray, Ties
-from ..games.domains.iterated_matrix import IteratedMatrixGame
 from ..games.environment import AbstractEnvironment, Discrete, Space
+from ..games.exact_environment import AbstractExactEnvironment
 from .asking_all import AbstractAskingAll, Answers, counted
 
 
@@ -53,10 +53,10 @@ class ContextualTable(AbstractAskingAll):
 def exact_contextual(game: Any, ties: Ties = "leader") -> ContextualTable:
     """The contextual follower that has learned all there is to learn: the exact best response to every leader.
 
-    Of an iterated matrix game, among policies that do not see the time; `ties` as for `ExactOracle`.
+    Of a game whose values are known, among policies on the follower's observations; `ties` as for `ExactOracle`.
     """
     example = 'sg.iterated_matrix_game("prisoners_dilemma")'
-    game = boundary.instance("game", game, IteratedMatrixGame, example)
+    game = boundary.instance("game", game, AbstractExactEnvironment, example)
     num_contexts(game)
     with jax.enable_x64(True):
         answer = jax.jit(jax.vmap(lambda commitment: game.induce(commitment).best_response(ties)))

@@ -1,4 +1,4 @@
-"""Iterated games by going through every deterministic policy of the leader, each answered exactly."""
+"""Games played step by step, by going through every deterministic policy of the leader, each answered exactly."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .. import _boundary as boundary
 from .._record import Certificate, Estimate, Solution
 from .._types import AnyArray, Ties
 from ..followers.asking_all import TIES
-from ..games.domains.iterated_matrix import IteratedMatrixGame
+from ..games.exact_environment import AbstractExactEnvironment
 from .base import AbstractSolver
 
 
-class DeterministicPolicies(AbstractSolver[IteratedMatrixGame]):
-    """The best deterministic policy of the leader against a best-responding follower, who does not see the time.
+class DeterministicPolicies(AbstractSolver[AbstractExactEnvironment]):
+    """The best deterministic policy of the leader against a follower who best-responds by what it observes.
 
     - `ties`: "leader" or "adversary", who gains when the follower is indifferent.
 
@@ -30,7 +30,7 @@ class DeterministicPolicies(AbstractSolver[IteratedMatrixGame]):
     def __init__(self, ties: Any = "leader") -> None:
         self.ties = boundary.one_of("ties", ties, TIES)  # type: ignore[assignment]
 
-    def __call__(self, game: IteratedMatrixGame) -> Solution:
+    def __call__(self, game: AbstractExactEnvironment) -> Solution:
         """The first of the best, in the order of `game.policies(0)`."""
         policies = game.policies(0)
         with jax.enable_x64(True):
@@ -54,7 +54,7 @@ class DeterministicPolicies(AbstractSolver[IteratedMatrixGame]):
 
 
 @eqx.filter_jit
-def _answered(game: IteratedMatrixGame, policies: AnyArray, ties: Ties) -> tuple[AnyArray, AnyArray]:
+def _answered(game: AbstractExactEnvironment, policies: AnyArray, ties: Ties) -> tuple[AnyArray, AnyArray]:
     def one(commitment):
         answer = game.induce(commitment).best_response(ties)
         return answer, game.values(commitment, answer)

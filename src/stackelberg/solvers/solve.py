@@ -9,7 +9,7 @@ from .._errors import InputError
 from .._record import Solution
 from ..games.base import AbstractGame
 from ..games.bayesian import BayesianGame
-from ..games.domains.iterated_matrix import IteratedMatrixGame
+from ..games.exact_environment import AbstractExactEnvironment
 from ..games.markov import MarkovGame
 from ..games.normal_form import NormalFormGame
 from ..games.security import SecurityGame
@@ -23,7 +23,7 @@ def solve(game: AbstractGame, method: AbstractSolver | None = None) -> Solution:
 
     Without a `method` the follower is one that best-responds, with ties in the leader's favour (the strong Stackelberg
     equilibrium): `MultipleLPs` for a normal form, `BayesianMILP` for a Bayesian game, `SecurityLP` for a security game.
-    An iterated matrix game is searched among deterministic policies (`DeterministicPolicies`). A Markov game has no
+    A game played step by step is searched among deterministic policies (`DeterministicPolicies`). A Markov game has no
     default: which method is right depends on how far its follower looks ahead. Raises `InputError` for a game that has
     no default.
     """
@@ -40,7 +40,7 @@ def default_method(game: AbstractGame) -> AbstractSolver:
         boundary.TYPE,
         "game",
         found=f"a {type(game).__name__} has no default method",
-        allowed="normal forms, Bayesian, security and iterated matrix games have one",
+        allowed="normal forms, Bayesian, security, iterated matrix and allocation games have one",
         remedy="Give the method: sg.solve(game, method).",
     )
 
@@ -63,7 +63,7 @@ def _(game: SecurityGame) -> AbstractSolver:
 
 
 @default_method.register
-def _(game: IteratedMatrixGame) -> AbstractSolver:
+def _(game: AbstractExactEnvironment) -> AbstractSolver:
     from .deterministic_policies import DeterministicPolicies
 
     return DeterministicPolicies()

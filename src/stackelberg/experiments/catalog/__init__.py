@@ -5,6 +5,7 @@ from __future__ import annotations
 from ... import _boundary as boundary
 from .base import Evidence as Evidence, Reproduction as Reproduction
 from .foundations import COMMITMENT, ESTIMATION
+from .oracles_allocation import ENTRIES as allocation
 from .oracles_conditions import ENTRIES as conditions
 from .oracles_matrix_games import ENTRIES as matrix_games
 from .oracles_mixed import ENTRIES as mixed
@@ -23,7 +24,7 @@ from .quantal_scaling import ENTRIES as scaling
 
 QUANTAL = (identities, planning, likelihood, regret, pessimism, misspecified, farsighted, ahead, race, scaling, classes)
 
-ORACLES = (matrix_games, conditions, mixed)
+ORACLES = (matrix_games, conditions, mixed, allocation)
 
 _EVERY = (COMMITMENT, ESTIMATION, *(entry for entries in (*QUANTAL, *ORACLES) for entry in entries))
 

@@ -23,20 +23,16 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ... import _boundary as boundary
-from ..._errors import InputError
-from ..._types import AnyArray, Key, Ties
+from ..._types import AnyArray, Key
 from ...calculus.simplex import logarithm
-from ..base import AbstractGame, AbstractProblem
-from ..environment import AbstractEnvironment, Box, Discrete, Space, Transition
+from ..environment import Box, Discrete, Space, Transition
+from ..exact_environment import AbstractExactEnvironment
 from ..markov import MarkovGame
 
 
 Sight: TypeAlias = Literal["both", "opponent"]
 
 SIGHTS: tuple[Sight, ...] = ("both", "opponent")
-
-MOST_POLICIES = 4096
-"""Deterministic policies of a follower that are gone through one by one."""
 
 
 class Round(eqx.Module):
@@ -46,7 +42,7 @@ class Round(eqx.Module):
     history: Int[AnyArray, ""]
 
 
-class IteratedMatrixGame(AbstractGame, AbstractEnvironment):
+class IteratedMatrixGame(AbstractExactEnvironment):
     """A matrix game that is repeated `num_steps` times, by players who remember the last `depth` rounds.
 
     - `leader_payoff`, `follower_payoff`: `(a, b)`.
@@ -115,14 +111,6 @@ class IteratedMatrixGame(AbstractGame, AbstractEnvironment):
         sees = tuple(jnp.asarray(seen)[history] for seen in self._seen)
         return Transition(Round(state.time + 1, history), sees, rewards, state.time + 1 >= self.num_steps)
 
-    def induce(self, commitment: Float[AnyArray, "o a"]) -> IteratedResponse:
-        """What the follower faces once the leader has said how it answers each memory."""
-        return IteratedResponse(self, commitment)
-
-    def leader_value(self, commitment: Float[AnyArray, "o a"], response: Float[AnyArray, "p b"]) -> Float[AnyArray, ""]:
-        """The leader's expected sum of payoffs."""
-        return self.values(commitment, response)[0]
-
     def values(self, commitment: Float[AnyArray, "o a"], response: Float[AnyArray, "p b"]) -> Float[AnyArray, "2"]:
         """Expected sums of payoffs of leader and follower, exactly: the law of the memory is carried forward."""
         sees, answers = self._seen
@@ -139,22 +127,11 @@ class IteratedMatrixGame(AbstractGame, AbstractEnvironment):
         (_, total), _ = jax.lax.scan(forward, (start, jnp.zeros(2, paid.dtype)), length=self.num_steps)
         return total
 
-    def policies(self, seat: int) -> Float[np.ndarray, "k o a"]:
-        """All deterministic policies of a seat (0 the leader, 1 the follower), in the order of their actions.
-
-        Raises `InputError` where there are more than 4,096.
-        """
-        count, num_actions = self.observation_spaces[seat].size, self.shape[seat]
-        if num_actions**count > MOST_POLICIES:
-            raise InputError(
-                boundary.RANGE,
-                "depth",
-                found=f"a player with {count} memories and {num_actions} actions has {num_actions}^{count} policies",
-                allowed=f"at most {MOST_POLICIES} are gone through one by one",
-                remedy="Take a smaller depth, or game.as_markov(), whose best responses are found stage by stage.",
-            )
-        actions = np.array(list(itertools.product(range(num_actions), repeat=count)), dtype=int)
-        return np.eye(num_actions)[actions]
+    @property
+    def follower_range(self) -> Float[AnyArray, ""]:
+        """Of its sums of payoffs."""
+        payoff = jnp.asarray(self.follower_payoff)
+        return (jnp.max(payoff) - jnp.min(payoff)) * self.num_steps
 
     def as_markov(self) -> MarkovGame:
         """The same as a game over stages whose states are memories of both actions: its follower sees the time.
@@ -165,16 +142,6 @@ class IteratedMatrixGame(AbstractGame, AbstractEnvironment):
         everywhere = lambda payoff: np.broadcast_to(np.asarray(payoff), (len(start), *self.shape))
         leader, follower = everywhere(self.leader_payoff), everywhere(self.follower_payoff)
         return MarkovGame(leader, follower, self._moves, start, horizon=self.num_steps)
-
-    def check_commitment(self, commitment: object) -> Float[AnyArray, "o a"]:
-        """A distribution over rows for each memory of the leader."""
-        rows = boundary.real_array("commitment", commitment, axes=(self.observation_spaces[0].size, self.shape[0]))
-        return boundary.distribution("commitment", rows)
-
-    def uniform_commitment(self) -> Float[AnyArray, "o a"]:
-        """Even odds whatever is remembered."""
-        count, num_rows = self.observation_spaces[0].size, self.shape[0]
-        return np.full((count, num_rows), 1.0 / num_rows)
 
     @property
     def _lengths(self) -> list[tuple[int, ...]]:
@@ -208,53 +175,6 @@ class IteratedMatrixGame(AbstractGame, AbstractEnvironment):
         others = [[digit // num_rows for digit in kept] for kept in self._lengths]
         own = [[digit % num_rows for digit in kept] for kept in self._lengths]
         return _numbered(others, num_columns), _numbered(own, num_rows)
-
-
-class IteratedResponse(AbstractProblem):
-    """An iterated matrix game with the leader's seat filled. Responses `(p, b)` do not see the time."""
-
-    game: IteratedMatrixGame
-    commitment: Float[AnyArray, "o a"]
-
-    def value(self, response: Float[AnyArray, "p b"]) -> Float[AnyArray, ""]:
-        """The follower's expected sum of payoffs."""
-        return self.game.values(self.commitment, response)[1]
-
-    def best_response(self, ties: Ties = "leader", tolerance: float = 0.0) -> Float[AnyArray, "p b"]:
-        """The best deterministic policy that does not see the time, by going through all of them.
-
-        Among policies within `tolerance` × the largest possible range of the return (and rounding), ties go to the
-        `leader`, or to its `adversary`; "uniform" is refused, since a mixture of policies is no policy.
-        """
-        if ties == "uniform":
-            raise InputError(
-                boundary.INCONSISTENT,
-                "ties",
-                found="'uniform'",
-                allowed="'leader' or 'adversary': a mixture of policies is not a policy on memories",
-                remedy="Take one of the two, and see how far their values are apart.",
-            )
-        policies = jnp.asarray(self.game.policies(1))
-        of_leader, own = jax.vmap(lambda response: self.game.values(self.commitment, response), out_axes=1)(policies)
-        payoff = jnp.asarray(self.game.follower_payoff)
-        span = (jnp.max(payoff) - jnp.min(payoff)) * self.game.num_steps
-        slack = (tolerance + 32.0 * jnp.finfo(own.dtype).eps) * span
-        worth = of_leader if ties == "leader" else -of_leader
-        is_best = own >= jnp.max(own) - slack
-        return policies[jnp.argmax(jnp.where(is_best, worth, -jnp.inf))]
-
-    def quantal_response(
-        self, inverse_temperature: Float[AnyArray, ""] | float, discount: Float[AnyArray, ""] | float | None = None
-    ) -> Float[AnyArray, "p b"]:
-        """Refused: soft backward induction needs to see the time."""
-        del inverse_temperature, discount
-        raise InputError(
-            boundary.INCONSISTENT,
-            "follower",
-            found="a quantal follower whose policy does not see the time",
-            allowed="best responses, or a follower who sees the time",
-            remedy="Use game.as_markov(), a game over stages with the memories as states.",
-        )
 
 
 def _numbered(memories: list[list[int]], base: int) -> Int[np.ndarray, "m"]:

@@ -1,0 +1,123 @@
+"""Environments with one follower and counted observations whose values are known exactly."""
+
+from __future__ import annotations
+
+import itertools
+from abc import abstractmethod
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from .. import _boundary as boundary
+from .._errors import InputError
+from .._types import AnyArray, Ties
+from .base import AbstractGame, AbstractProblem
+from .environment import AbstractEnvironment, Box, Space
+
+
+MOST_POLICIES = 4096
+"""Deterministic policies of a player that are gone through one by one."""
+
+
+class AbstractExactEnvironment(AbstractGame, AbstractEnvironment):
+    """A game that can be played step by step, and whose values are known for every pair of policies.
+
+    Commitments `(o, a)` and responses `(p, b)` are rows of chances, one for each observation of the seat.
+    """
+
+    @abstractmethod
+    def values(self, commitment: Float[AnyArray, "o a"], response: Float[AnyArray, "p b"]) -> Float[AnyArray, "2"]:
+        """The expected sums of rewards of leader and follower."""
+
+    @property
+    @abstractmethod
+    def follower_range(self) -> Float[AnyArray, ""] | float:
+        """How far the follower's sums of rewards can be apart: ties are judged by a fraction of it."""
+
+    def induce(self, commitment: Float[AnyArray, "o a"]) -> StationaryResponse:
+        """What the follower faces once the leader has said how it answers each observation."""
+        return StationaryResponse(self, commitment)
+
+    def leader_value(self, commitment: Float[AnyArray, "o a"], response: Float[AnyArray, "p b"]) -> Float[AnyArray, ""]:
+        """The leader's expected sum of rewards."""
+        return self.values(commitment, response)[0]
+
+    def policies(self, seat: int) -> Float[np.ndarray, "k o a"]:
+        """All deterministic policies of a seat (0 the leader, 1 the follower), in the order of their actions.
+
+        Raises `InputError` where there are more than 4,096.
+        """
+        count, num_actions = _size(self.observation_spaces[seat]), _size(self.action_spaces[seat])
+        if num_actions**count > MOST_POLICIES:
+            raise InputError(
+                boundary.RANGE,
+                "game",
+                found=f"with {count} observations and {num_actions} actions there are {num_actions}^{count} policies",
+                allowed=f"at most {MOST_POLICIES} are gone through one by one",
+                remedy="Take a smaller game (a smaller depth, fewer messages). For iterated games game.as_markov() has "
+                "best responses that are found stage by stage.",
+            )
+        actions = np.array(list(itertools.product(range(num_actions), repeat=count)), dtype=int)
+        return np.eye(num_actions)[actions]
+
+    def check_commitment(self, commitment: object) -> Float[AnyArray, "o a"]:
+        """A distribution over the leader's actions for each of its observations."""
+        axes = (_size(self.observation_spaces[0]), _size(self.action_spaces[0]))
+        return boundary.distribution("commitment", boundary.real_array("commitment", commitment, axes=axes))
+
+    def uniform_commitment(self) -> Float[AnyArray, "o a"]:
+        """Even odds whatever is observed."""
+        count, num_actions = _size(self.observation_spaces[0]), _size(self.action_spaces[0])
+        return np.full((count, num_actions), 1.0 / num_actions)
+
+
+class StationaryResponse(AbstractProblem):
+    """Such a game with the leader's seat filled. Responses `(p, b)` see the follower's observation and nothing else."""
+
+    game: AbstractExactEnvironment
+    commitment: Float[AnyArray, "o a"]
+
+    def value(self, response: Float[AnyArray, "p b"]) -> Float[AnyArray, ""]:
+        """The follower's expected sum of rewards."""
+        return self.game.values(self.commitment, response)[1]
+
+    def best_response(self, ties: Ties = "leader", tolerance: float = 0.0) -> Float[AnyArray, "p b"]:
+        """The best deterministic policy, by going through all of them.
+
+        Among policies within `tolerance` × the follower's range (and rounding), ties go to the `leader`, or to its
+        `adversary`; "uniform" is refused, since a mixture of policies is no policy.
+        """
+        if ties == "uniform":
+            raise InputError(
+                boundary.INCONSISTENT,
+                "ties",
+                found="'uniform'",
+                allowed="'leader' or 'adversary': a mixture of policies is not a policy on observations",
+                remedy="Take one of the two, and see how far their values are apart.",
+            )
+        policies = jnp.asarray(self.game.policies(1))
+        of_leader, own = jax.vmap(lambda response: self.game.values(self.commitment, response), out_axes=1)(policies)
+        slack = (tolerance + 32.0 * jnp.finfo(own.dtype).eps) * self.game.follower_range
+        worth = of_leader if ties == "leader" else -of_leader
+        is_best = own >= jnp.max(own) - slack
+        return policies[jnp.argmax(jnp.where(is_best, worth, -jnp.inf))]
+
+    def quantal_response(
+        self, inverse_temperature: Float[AnyArray, ""] | float, discount: Float[AnyArray, ""] | float | None = None
+    ) -> Float[AnyArray, "p b"]:
+        """Refused: soft backward induction needs to see the time."""
+        del inverse_temperature, discount
+        raise InputError(
+            boundary.INCONSISTENT,
+            "follower",
+            found="a quantal follower whose policy does not see the time",
+            allowed="best responses, or a follower who sees the time",
+            remedy="Of an iterated game take game.as_markov(), a game over stages with the memories as states.",
+        )
+
+
+def _size(space: Space) -> int:
+    """Numbers of observations or actions; of mixtures, of what they mix."""
+    return space.shape[0] if isinstance(space, Box) else space.size
