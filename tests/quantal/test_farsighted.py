@@ -280,10 +280,3 @@ def test_with_endless_data_plans_are_the_best_and_promises_true(form):
         - float(where.game.leader_value(np.full((H, S, A), 0.5), where.follower(where.game, np.full((H, S, A), 0.5))))
         > 1e-2
     )
-
-
-def test_features_of_the_leader_are_refused():
-    features = np.ones((H, S, A, B, 1))
-    where = sg.MarkovWorld(world().game, sg.QuantalResponse(RATE), leader_features=features)
-    with pytest.raises(sg.InputError, match="whole model"):
-        OptimisticMaximumLikelihood(10).init(where.rules, jax.random.key(0))

@@ -28,6 +28,7 @@ from scipy import stats
 from .. import _boundary as boundary
 from .._types import AnyArray
 from ..calculus.simplex import logarithm, quantal_choice
+from ..followers.gauge import gauge_dimension
 from ..play.markov_world import MarkovRules
 
 
@@ -89,42 +90,72 @@ class Uncertainty(eqx.Module):
 
     def squared_radius(self, rules: MarkovRules, num_episodes: int) -> Float[AnyArray, ""]:
         """R²: the follower's weights lie within (w - ŵ)ᵀ (Σ + ridge) (w - ŵ) ≤ R² with the level's confidence."""
-        rate = jnp.asarray(rules.inverse_temperature)
-        if self.preset == "theory":
-            return _proven_radius(rules, num_episodes, 1.0 - self.level)
-        return float(stats.chi2.ppf(self.level, effective_dimension(rules))) / rate**2
+        return squared_radius(rules, self.preset, self.level, num_episodes)
 
 
-def effective_dimension(rules: MarkovRules) -> int:
-    """How many directions of the follower's reward its answers can tell, at one stage (and state, without features)."""
-    _, _, num_rows, num_columns = rules.shape
+def squared_radius(
+    rules: MarkovRules, preset: Preset, level: float, num_episodes: int, is_whole: bool = False
+) -> Float[AnyArray, ""]:
+    """R² of the ellipsoid, in squared payoffs: χ² / λ², or what is proved, 8 C² β + 4 d.
+
+    C = 1/λ + E (1 + log b / λ) bounds what advantages of rewards in [0, 1] differ by, with E = Σ γ^k over the stages
+    for all weights together (`is_whole`, a farsighted follower) and 1 for those of a stage. For a farsighted follower
+    action values are not linear in the weights, and the ellipsoid is proved to first order only.
+    """
+    rate = jnp.asarray(rules.inverse_temperature)
+    if preset == "calibrated":
+        return float(stats.chi2.ppf(level, effective_dimension(rules, is_whole))) / rate**2
+    ahead = _stages_ahead(rules) if is_whole else 1.0
+    reach = 1.0 / rate + ahead * (1.0 + float(np.log(rules.shape[-1])) / rate)
+    beta = likelihood_radius(rules, num_episodes, 1.0 - level, is_whole)
+    return 8.0 * reach**2 * beta + 4.0 * _num_weights(rules, is_whole)
+
+
+def effective_dimension(rules: MarkovRules, is_whole: bool = False) -> int:
+    """How many directions of the follower's reward its answers can tell.
+
+    At one stage (and state, without features) of a myopic follower; of all its weights together with `is_whole`, for a
+    farsighted one.
+    """
+    horizon, num_states, num_rows, num_columns = rules.shape
+    if is_whole:
+        free = gauge_dimension(
+            horizon, num_states, num_rows, is_prescription=rules.is_prescription, is_farsighted=horizon > 1
+        )
+        told = horizon * num_states * num_rows * num_columns - free
+        return max(min(_num_weights(rules, is_whole=True), told), 1)
     seen = num_rows * num_columns - 1 if rules.is_prescription else num_rows * (num_columns - 1)
     if rules.follower_features is None:
         return max(seen, 1)
-    return max(min(int(rules.follower_features.shape[-1]), len(rules.states) * seen), 1)
+    return max(min(int(rules.follower_features.shape[-1]), num_states * seen), 1)
 
 
-def likelihood_radius(rules: MarkovRules, num_episodes: int, delta: float) -> Float[AnyArray, ""]:
-    """β: with probability 1 - δ the true weights of a stage lose at most β of log-likelihood, at every sample size.
+def likelihood_radius(
+    rules: MarkovRules, num_episodes: int, delta: float, is_whole: bool = False
+) -> Float[AnyArray, ""]:
+    """β: with probability 1 - δ the true weights lose at most β of log-likelihood, at every sample size.
 
-    2 d log(1 + 2 B λ T) + 2 log(H T / δ) for d weights of norm at most B: the covering argument of the maximum
-    likelihood bound, with rewards in [0, 1].
+    2 d log(1 + 2 √d λ T) + 2 log(H T / δ) for the d weights of a stage (and state), with rewards in [0, 1] and features
+    of length 1 at most: the covering argument of the maximum likelihood bound. For all weights together (`is_whole`) a
+    play has H stages, each of which feels rewards up to E = Σ γ^k times: T becomes E H T inside the first logarithm.
     """
-    horizon, _, num_rows, num_columns = rules.shape
-    features = rules.follower_features
-    d = num_rows * num_columns if features is None else int(features.shape[-1])
-    grain = 1.0 + 2.0 * np.sqrt(d) * jnp.asarray(rules.inverse_temperature) * num_episodes
-    return 2.0 * d * logarithm(grain) + 2.0 * float(np.log(horizon * num_episodes / delta))
+    d = _num_weights(rules, is_whole)
+    plays = num_episodes * (_stages_ahead(rules) * rules.horizon if is_whole else 1.0)
+    grain = 1.0 + 2.0 * np.sqrt(d) * jnp.asarray(rules.inverse_temperature) * plays
+    return 2.0 * d * logarithm(grain) + 2.0 * float(np.log(rules.horizon * num_episodes / delta))
 
 
-def _proven_radius(rules: MarkovRules, num_episodes: int, delta: float) -> Float[AnyArray, ""]:
-    """8 C² β + 4 B², with C = 1/λ + 1 + log b / λ, the bound on advantages of rewards in [0, 1]."""
-    rate = jnp.asarray(rules.inverse_temperature)
-    _, _, num_rows, num_columns = rules.shape
-    features = rules.follower_features
-    d = num_rows * num_columns if features is None else int(features.shape[-1])
-    reach = 1.0 / rate + 1.0 + float(np.log(num_columns)) / rate
-    return 8.0 * reach**2 * likelihood_radius(rules, num_episodes, delta) + 4.0 * d
+def _num_weights(rules: MarkovRules, is_whole: bool) -> int:
+    """Of a stage (and state, without features), or of all together."""
+    horizon, num_states, num_rows, num_columns = rules.shape
+    if rules.follower_features is None:
+        return num_rows * num_columns * (horizon * num_states if is_whole else 1)
+    return int(rules.follower_features.shape[-1]) * (horizon if is_whole else 1)
+
+
+def _stages_ahead(rules: MarkovRules) -> Float[AnyArray, ""]:
+    """Σ γ^k over the stages."""
+    return jnp.sum(jnp.asarray(rules.follower_discount) ** jnp.arange(rules.horizon))
 
 
 def value_covariance(rows: Float[AnyArray, "b a"], covariance: Float[AnyArray, "a b a b"]) -> Float[AnyArray, "b b"]:

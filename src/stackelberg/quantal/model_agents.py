@@ -20,10 +20,11 @@ from ..play.agent import AbstractAgent
 from ..play.base import Belief
 from ..play.markov_world import MarkovEpisode, MarkovRules
 from .agents import MEANINGS
+from .bonus import PRESETS, Preset
 from .farsighted_likelihood import fitted_farsighted
 from .model import Model
 from .model_planning import FORMS, Form, ModelPlan, Possible, Search, planned
-from .model_uncertainty import leader_side, spread
+from .model_uncertainty import leader_side, proved_width, spread
 from .myopic_likelihood import zero_weights
 from .record import PlayRecord, Schedule
 from .surprise import Surprise
@@ -50,6 +51,7 @@ class AbstractModelAgent(AbstractAgent):
     newton_steps: eqx.AbstractVar[int]
     form: eqx.AbstractVar[Form]
     width: eqx.AbstractVar[float]
+    preset: eqx.AbstractVar[Preset]
     ridge: eqx.AbstractVar[float]
     num_starts: eqx.AbstractVar[int]
     num_steps: eqx.AbstractVar[int]
@@ -72,14 +74,6 @@ class AbstractModelAgent(AbstractAgent):
 
     def blank(self, rules: MarkovRules, num_rows: int, sign: int, key: Key) -> ModelKnowledge:
         """Nothing seen, and the plan for that."""
-        if rules.leader_features is not None:
-            raise InputError(
-                boundary.INCONSISTENT,
-                "world.leader_features",
-                found="features of the leader's reward and dynamics",
-                allowed="a table of both: this agent learns the whole model",
-                remedy="Leave them out, or take OptimisticValueIteration where the follower is myopic.",
-            )
         weights = zero_weights(rules)
         if weights.size > MOST_WEIGHTS:
             raise InputError(
@@ -109,7 +103,8 @@ class AbstractModelAgent(AbstractAgent):
         model = Model(found.weights, reward, law)
         around = spread(rules, record, law, found.information, ridge)
         search = Search(self.num_starts, self.num_steps, self.learning_rate)
-        possible = Possible(rules, model, around, self.width, sign)
+        width = self.width if self.preset == "calibrated" else proved_width(rules, self.capacity, self.ridge)
+        possible = Possible(rules, model, around, width, sign)
         plan = planned(possible, record, self.form, present, search, key)
         return ModelKnowledge(record, found.weights, plan, surprise, found.slope)
 
@@ -124,6 +119,10 @@ class OptimisticMaximumLikelihood(AbstractModelAgent):
       one announcement (one at least).  `newton_steps`: of Fisher scoring at each refit.
     - `form`: "support", "delta method", "likelihood" or "posterior", see `model_planning`.  `width`: of the confidence
       set, in standard deviations of the leader's value; 0 takes the estimate as true.
+    - `preset`: "calibrated" uses `width`. "theory" replaces it by `model_uncertainty.proved_width`, ten times as wide
+      and more, with which any feasible run stays without an idea of what is good. Proved is that the set of the form
+      "likelihood" then holds the true model in all episodes with probability 0.95; the other forms take the same width
+      around a quadratic approximation, for which nothing is proved. None of them finds the maximum with certainty.
     - `ridge`: what is known of the follower's rewards beforehand, as 1 / variance (1/payoff²).
     - `num_starts`, `num_steps`, `learning_rate`: of the search for a policy.
 
@@ -136,6 +135,7 @@ class OptimisticMaximumLikelihood(AbstractModelAgent):
     newton_steps: int
     form: Form = eqx.field(static=True)
     width: float
+    preset: Preset = eqx.field(static=True)
     ridge: float
     num_starts: int
     num_steps: int
@@ -148,6 +148,7 @@ class OptimisticMaximumLikelihood(AbstractModelAgent):
         newton_steps: Any = 3,
         form: Any = "support",
         width: Any = 2.0,
+        preset: Any = "calibrated",
         ridge: Any = 1.0,
         num_starts: Any = 6,
         num_steps: Any = 80,
@@ -158,6 +159,7 @@ class OptimisticMaximumLikelihood(AbstractModelAgent):
         self.newton_steps = boundary.whole_number("newton_steps", newton_steps, low=1)
         self.form = boundary.one_of("form", form, FORMS)  # type: ignore[assignment]
         self.width = boundary.real_number("width", width, low=0.0)
+        self.preset = boundary.one_of("preset", preset, PRESETS)  # type: ignore[assignment]
         self.ridge = boundary.real_number("ridge", ridge, low=0.0, low_open=True)
         self.num_starts = boundary.whole_number("num_starts", num_starts, low=1)
         self.num_steps = boundary.whole_number("num_steps", num_steps, low=1)
@@ -210,6 +212,7 @@ class PessimisticMaximumLikelihood(AbstractModelAgent):
     newton_steps: int
     form: Form = eqx.field(static=True)
     width: float
+    preset: Preset = eqx.field(static=True)
     is_pessimistic: bool = eqx.field(static=True)
     ridge: float
     num_starts: int
@@ -222,6 +225,7 @@ class PessimisticMaximumLikelihood(AbstractModelAgent):
         newton_steps: Any = 30,
         form: Any = "support",
         width: Any = 2.0,
+        preset: Any = "calibrated",
         is_pessimistic: Any = True,
         ridge: Any = 1.0,
         num_starts: Any = 12,
@@ -233,6 +237,7 @@ class PessimisticMaximumLikelihood(AbstractModelAgent):
         self.newton_steps = boundary.whole_number("newton_steps", newton_steps, low=1)
         self.form = boundary.one_of("form", form, FORMS)  # type: ignore[assignment]
         self.width = boundary.real_number("width", width, low=0.0)
+        self.preset = boundary.one_of("preset", preset, PRESETS)  # type: ignore[assignment]
         self.ridge = boundary.real_number("ridge", ridge, low=0.0, low_open=True)
         self.num_starts = boundary.whole_number("num_starts", num_starts, low=1)
         self.num_steps = boundary.whole_number("num_steps", num_steps, low=1)
