@@ -80,6 +80,7 @@ from .play.policy import Policy
 from .games.domains.linear_quadratic import LinearQuadraticGame, LinearQuadraticOptimum
 from .games.domains.chain import chain_features, chain_game
 from .games.environment import AbstractEnvironment, Box, Discrete, Transition
+from .games.environment_check import check_environment
 from .games.exact_environment import AbstractExactEnvironment
 from .games.domains.iterated_matrix import IteratedMatrixGame
 from .games.domains.allocation import AllocationGame
