@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import exact_solvers, fit, learning, markov, quantal, runs, security, start
+from . import deep, exact_solvers, fit, learning, markov, quantal, runs, security, start
 from .measure import Row
 
 
@@ -25,6 +25,7 @@ SECTIONS = {
     "markov": markov,
     "fit": fit,
     "learning": learning,
+    "deep": deep,
     "runs": runs,
     "start": start,
 }

@@ -12,11 +12,12 @@ import jax.random as jr
 from jaxtyping import Float
 
 from .. import _boundary as boundary
-from .._learner import AbstractLearner, Metrics, Precision, Resume
+from .._learner import Metrics
 from .._runs import Metric
 from .._types import AnyArray, Key
 from ..followers.contextual import ContextualTable
 from ..followers.contextual_training import ContextualTraining, Episodes, Practice, one_change
+from ..rl.learner import AbstractEpisodeLearner
 from .leaders import AbstractLeader, Learned, Lesson
 
 
@@ -39,7 +40,7 @@ class Material(eqx.Module):
     lesson: Lesson
 
 
-class AfterPretraining(AbstractLearner):
+class AfterPretraining(AbstractEpisodeLearner):
     """First the contextual follower learns against random leaders, for `pretraining_steps` steps; then the leader.
 
     - `leader`: which learns, in a decision process whose oracle is a `ContextualTable`; its policies are replaced.
@@ -82,26 +83,6 @@ class AfterPretraining(AbstractLearner):
     def process(self) -> Any:
         """The leader's decision process."""
         return self.leader.process
-
-    @property
-    def precision(self) -> Precision:
-        """That of the leader."""
-        return self.leader.precision
-
-    @property
-    def on_host(self) -> bool:
-        """Environments are pure functions."""
-        return False
-
-    @property
-    def resume(self) -> Resume:
-        """Nothing outside of the state remembers."""
-        return "exact"
-
-    @property
-    def max_steps(self) -> int | None:
-        """No limit."""
-        return None
 
     @property
     def meanings(self) -> Mapping[str, Metric]:

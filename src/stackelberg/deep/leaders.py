@@ -13,13 +13,14 @@ import jax.random as jr
 from jaxtyping import Float
 
 from .. import _boundary as boundary
-from .._learner import AbstractLearner, Metrics, Precision, Resume
+from .._learner import Metrics
 from .._runs import Metric
 from .._types import AnyArray, Key
 from ..calculus.simplex import weight
 from ..followers.query import Act
 from ..followers.stackelberg_pomdp import StackelbergPOMDP, Trajectory
 from ..games.environment import Box, Discrete
+from ..rl.learner import AbstractEpisodeLearner
 from ..rl.policy import AbstractPolicy, blank_policy
 
 
@@ -52,7 +53,7 @@ class Lesson(eqx.Module):
     policies: Any = None
 
 
-class AbstractLeader(AbstractLearner):
+class AbstractLeader(AbstractEpisodeLearner):
     """A leader that plays `num_episodes` episodes of its decision process in a step, and learns from them."""
 
     process: eqx.AbstractVar[StackelbergPOMDP]
@@ -62,26 +63,6 @@ class AbstractLeader(AbstractLearner):
     @abstractmethod
     def hidden(self) -> tuple[int, ...]:
         """Widths of the hidden layers of its network; none for a table."""
-
-    @property
-    def precision(self) -> Precision:
-        """Samples are noisy; float32 is enough."""
-        return "float32"
-
-    @property
-    def on_host(self) -> bool:
-        """Environments are pure functions."""
-        return False
-
-    @property
-    def resume(self) -> Resume:
-        """Nothing outside of the state remembers."""
-        return "exact"
-
-    @property
-    def max_steps(self) -> int | None:
-        """No limit."""
-        return None
 
     @property
     def meanings(self) -> Mapping[str, Metric]:

@@ -14,11 +14,12 @@ import optax
 from jaxtyping import Float, Int
 
 from .. import _boundary as boundary
-from .._learner import AbstractLearner, Metrics, Precision, Resume, commitments, train
+from .._learner import Metrics, commitments, train
 from .._runs import Metric
 from .._types import AnyArray, Key
 from ..calculus.simplex import log_quantal_choice, logarithm
 from ..games.environment import AbstractEnvironment, Discrete
+from ..rl.learner import AbstractEpisodeLearner
 from .contextual import ContextualTable, num_contexts
 
 
@@ -39,7 +40,7 @@ class Episodes(eqx.Module):
     rewards: Float[AnyArray, "e n 2"]
 
 
-class ContextualTraining(AbstractLearner):
+class ContextualTraining(AbstractEpisodeLearner):
     """REINFORCE on a table of contexts: in each step `num_episodes` leaders are drawn, and each is played once.
 
     - `environment`: a game with one follower, whose observations and actions are counted.
@@ -63,26 +64,6 @@ class ContextualTraining(AbstractLearner):
         self.learning_rate = boundary.real_number("learning_rate", learning_rate, low=0.0, low_open=True)
         self.num_steps = boundary.whole_number("num_steps", num_steps, low=1)
         num_contexts(environment)
-
-    @property
-    def precision(self) -> Precision:
-        """Samples are noisy; float32 is enough."""
-        return "float32"
-
-    @property
-    def on_host(self) -> bool:
-        """Environments are pure functions."""
-        return False
-
-    @property
-    def resume(self) -> Resume:
-        """Nothing outside of the state remembers."""
-        return "exact"
-
-    @property
-    def max_steps(self) -> int | None:
-        """No limit."""
-        return None
 
     @property
     def meanings(self) -> Mapping[str, Metric]:
