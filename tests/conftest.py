@@ -3,8 +3,8 @@
 Compilations are kept between tests, workers and runs of the suite: without them a third of its time goes into compiling
 the same programs again.
 
-Every compiled program takes several memory mappings of its process, of which Linux allows 65,530; a worker that runs half
-of the suite comes near. What was compiled is therefore let go between modules once there are many.
+Every compiled program takes several memory mappings of its process, of which Linux allows 65,530, and a worker that runs
+half of the suite comes near. What was compiled is therefore let go between modules once there are many.
 """
 
 import gc
@@ -13,7 +13,6 @@ import os
 import tempfile
 from pathlib import Path
 
-import jax
 import pytest
 from hypothesis import settings
 
@@ -36,5 +35,7 @@ def few_mappings():
     """Let go of compiled programs after a module where the process has taken many mappings."""
     yield
     if MAPPINGS.exists() and MAPPINGS.read_bytes().count(b"\n") > MANY:
+        import jax  # not before: it reads where compilations are kept when it is imported
+
         jax.clear_caches()
         gc.collect()
