@@ -3,8 +3,8 @@
 Compilations are kept between tests, workers and runs of the suite: without them a third of its time goes into compiling
 the same programs again.
 
-Every compiled program takes several memory mappings of its process, of which Linux allows 65,530, and a worker that runs
-half of the suite comes near. What was compiled is therefore let go between modules once there are many.
+Every compiled program takes several memory mappings of its process, of which Linux allows 65,530, and a worker that
+runs half of the suite comes near. What was compiled is therefore let go between modules once there are many.
 """
 
 import gc
