@@ -17,6 +17,9 @@ OFTEN = EXPERIMENT.replace("checkpoint_every = 60", "checkpoint_every = 5")
 HEARD = "import signal\nfor n in (2, 15, 1): signal.signal(n, signal.SIG_DFL)\n"
 """Whoever runs the tests may have switched signals off."""
 
+AS_A_SHELL = HEARD + "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
+"""Becomes the command that stands behind it: started in the background, that would be born deaf to SIGINT."""
+
 BLOCK = (
     HEARD
     + """
@@ -99,18 +102,12 @@ def checkpoints(run):
     return {path.name for path in place.iterdir() if path.name.isdigit()} if place.is_dir() else set()
 
 
-def heard():
-    """Signals as a shell has them; a process that was started in the background is born deaf to SIGINT."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
-
 def interrupted(folder, environment, number):
     """The command, sent `number` after its first new checkpoint; its code, what it said, and how long it took."""
     known = checkpoints(folder / "runs" / "small")
-    words = [*COMMAND, "train", "small.toml", "--sink", "tensorboard"]
+    words = [sys.executable, "-c", AS_A_SHELL, *COMMAND, "train", "small.toml", "--sink", "tensorboard"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(words, cwd=folder, env=environment, preexec_fn=heard, **pipes) as running:
+    with subprocess.Popen(words, cwd=folder, env=environment, **pipes) as running:
         try:
             deadline = time.monotonic() + 240
             while not checkpoints(folder / "runs" / "small") - known:
