@@ -22,6 +22,8 @@ from stackelberg.quantal.response_intervals import farsighted_bounds, myopic_bou
 RATE = 3.0
 MANY = 1_000
 
+MYOPIC, FARSIGHTED = eqx.filter_jit(myopic_bounds), eqx.filter_jit(farsighted_bounds)
+
 
 def game_of(num_states=2, horizon=2, discount=0.0, seed=1):
     return sg.random_markov_game(num_states, 2, 3, horizon, seed=seed, follower_discount=discount)
@@ -145,7 +147,6 @@ def test_a_farsighted_set_holds_the_truth_as_often_as_it_says():
             held["twin"] += found.excess(game.follower_reward)[0] <= 0.5 * stats.chi2.ppf(0.95, 24)
     assert found.likelihood_radius == pytest.approx(0.5 * stats.chi2.ppf(0.95, 18))
     low, high = binomial(0.95, number)
-    print(held)
     assert low <= held["likelihood ratio"] / number <= high
     assert low <= held["ellipsoid"] / number <= high
     assert not low <= held["twin"] / number <= high
@@ -264,8 +265,8 @@ def test_a_follower_who_hardly_looks_ahead_has_the_intervals_of_a_myopic_one():
                 whole[0, 6 * k : 6 * k + 6, 6 * k : 6 * k + 6] = block
             for form in ("delta method", "support"):
                 at = (jnp.asarray(policy), jnp.asarray(0.4), form)
-                one = myopic_bounds(rules, law, found.weights, jnp.asarray(blocks), 0.05, *at)
-                two = farsighted_bounds(near, law, found.weights, jnp.asarray(whole), 0.05, *at)
+                one = MYOPIC(rules, law, found.weights, jnp.asarray(blocks), 0.05, *at)
+                two = FARSIGHTED(near, law, found.weights, jnp.asarray(whole), 0.05, *at)
                 for mine, theirs in zip(one, two, strict=True):
                     np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-5)
                 assert np.min(one[2] - one[1]) > 1e-2
@@ -292,7 +293,6 @@ def test_the_support_reaches_as_far_as_points_of_the_ellipsoid(discount):
     assert np.all(answers.max(axis=0) < bounds.high + 1e-3)
     assert np.all(answers.min(axis=0) > bounds.low - 1e-3)
     reached = (answers.max(axis=0) - bounds.value) / (bounds.high - bounds.value)
-    print(reached)
     assert np.all(reached > (0.95 if discount == 0.0 else 0.4))
 
 
