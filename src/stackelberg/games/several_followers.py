@@ -39,9 +39,7 @@ class AbstractSeveralFollowers(AbstractEnvironment):
 
     def check_commitment(self, commitment: object) -> Float[AnyArray, "o a"]:
         """A distribution over the leader's actions for each of its observations."""
-        return boundary.distribution(
-            "commitment", boundary.real_array("commitment", commitment, axes=self.shape_of(0))
-        )
+        return boundary.distribution("commitment", boundary.real_array("commitment", commitment, axes=self.shape_of(0)))
 
     def uniform_commitment(self) -> Float[AnyArray, "o a"]:
         """Even odds whatever is observed."""
