@@ -96,6 +96,7 @@ from .deep.policy_gradient import LeaderPPO, LeaderReinforce
 from .deep.q_learning import LeaderQLearning
 from .deep.evolution import LeaderEvolution
 from .deep.after_pretraining import AfterPretraining
+from .deep.through_followers import LeaderThroughLearning, LeaderThroughResponse, MarkovTruth
 from .deep.truth import BestResponseTruth
 from .quantal.bonus import Uncertainty
 from .quantal.finite_class import DrawnClass, FiniteClass, class_around, class_for_policies

@@ -25,6 +25,7 @@ from ..deep.after_pretraining import AfterPretraining
 from ..deep.evolution import LeaderEvolution
 from ..deep.policy_gradient import LeaderPPO, LeaderReinforce
 from ..deep.q_learning import LeaderQLearning
+from ..deep.through_followers import LeaderThroughLearning, LeaderThroughResponse, MarkovTruth
 from ..deep.truth import BestResponseTruth
 from ..followers.asking_all import ExactOracle
 from ..followers.contextual import ContextualTable
@@ -91,6 +92,8 @@ DEEP: dict[str, type] = {
     "leader-ppo": LeaderPPO,
     "leader-q-learning": LeaderQLearning,
     "leader-evolution": LeaderEvolution,
+    "leader-through-response": LeaderThroughResponse,
+    "leader-through-learning": LeaderThroughLearning,
     "after-pretraining": AfterPretraining,
     "stackelberg-pomdp": StackelbergPOMDP,
     "exact-oracle": ExactOracle,
@@ -99,6 +102,7 @@ DEEP: dict[str, type] = {
     "iterated-matrix": IteratedMatrixGame,
     "allocation": AllocationGame,
     "best-response-truth": BestResponseTruth,
+    "markov-truth": MarkovTruth,
 }
 """Leaders that learn against query oracles, with their parts."""
 

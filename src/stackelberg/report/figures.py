@@ -33,7 +33,6 @@ KINDS: dict[str, Callable[[Record], Figure]] = {
     "power law": laws.power_law,
     "curves": laws.plain_curves,
     "likelihood ratio": laws.likelihood_ratio,
-    "regret sources": bars.grouped_bars,
     "grouped bars": bars.grouped_bars,
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,15 @@ def plain_curves(
     error = np.stack([1.96 * one.std(axis=1, ddof=1) / np.sqrt(one.shape[1]) for one in values.values()], axis=-1)
     columns = {"across": across, "middle": middle, "low": middle - error, "high": middle + error}
     return Record("curves", columns, {"names": list(values), **attributes})
+
+
+def grouped_bars(each: Sequence[Sequence[Estimate]], **attributes: object) -> Record:
+    """Bars with their intervals, a row of estimates for each of the attribute `names`, a column for each of `terms`."""
+    columns = {
+        column: np.array([[float(getattr(one, end)) for one in row] for row in each])
+        for column, end in (("middle", "value"), ("low", "low"), ("high", "high"))
+    }
+    return Record("grouped bars", columns, attributes)
 
 
 def late_slope(total: Float[np.ndarray, "t n"], what: str) -> Estimate:

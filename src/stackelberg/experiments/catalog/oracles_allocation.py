@@ -6,10 +6,8 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from ..._claims import Budget, Claim
-from ..._record import Estimate, Record
+from ..._record import Estimate
 from ...deep.after_pretraining import AfterPretraining
 from ...deep.policy_gradient import LeaderReinforce
 from ...followers.contextual import ContextualTable
@@ -17,7 +15,7 @@ from ...followers.stackelberg_pomdp import StackelbergPOMDP
 from ...games.domains.allocation import AllocationGame
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
-from .measuring import kept, mean
+from .measuring import grouped_bars, kept, mean
 from .oracles_matrix_games import learned
 
 
@@ -36,20 +34,17 @@ def _allocation(budget: Budget, folder: Path, on_progress: Callable[[Progress], 
         make = functools.partial(learned, {str(count): learner}, PRETRAINING, NUM_STEPS, seeds)
         last = kept(folder, f"{count} messages {seeds}", make)["leader_value"][-1, 0]
         measured[f"{count} messages"] = Estimate.exact(float(last.min()), f"the least of {seeds} seeds")
-        rows.append(mean(last, "seeds"))
-    columns = {
-        column: np.array([[float(getattr(row, end))] for row in rows])
-        for column, end in (("middle", "value"), ("low", "low"), ("high", "high"))
-    }
-    attributes = {
-        "names": [f"{count} messages" if count > 1 else "1 message" for count in MESSAGES],
-        "terms": ["REINFORCE, contextual follower"],
-        "y_label": "chance that the item is the wanted one",
-        "title": "Allocation with messages",
-        "marks": [count / 3 for count in MESSAGES],
-        "mark_label": "best, min(m, 3) / 3",
-    }
-    return Evidence(measured, {"values": Record("grouped bars", columns, attributes)})
+        rows.append([mean(last, "seeds")])
+    drawn = grouped_bars(
+        rows,
+        names=[f"{count} messages" if count > 1 else "1 message" for count in MESSAGES],
+        terms=["REINFORCE, contextual follower"],
+        y_label="chance that the item is the wanted one",
+        title="Allocation with messages",
+        marks=[count / 3 for count in MESSAGES],
+        mark_label="best, min(m, 3) / 3",
+    )
+    return Evidence(measured, {"values": drawn})
 
 
 ALLOCATION = Reproduction(

@@ -21,7 +21,7 @@ from ...followers.stackelberg_pomdp import StackelbergPOMDP
 from ...games.domains.ordinal import matrix_game
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
-from .measuring import kept, mean
+from .measuring import grouped_bars, kept, mean
 from .oracles_matrix_games import LEADERS, learned, process
 
 
@@ -60,19 +60,15 @@ def bars(found: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]], metric: st
     """The mean of a metric over seeds with its 95 % interval, by leader and case; a line at the best value."""
     cases, names = list(found), list(next(iter(found.values())))
     each = [[mean(found[case][name][metric], "seeds") for case in cases] for name in names]
-    columns = {
-        column: np.array([[float(getattr(entry, end)) for entry in row] for row in each])
-        for column, end in (("middle", "value"), ("low", "low"), ("high", "high"))
-    }
-    attributes = {
-        "names": names,
-        "terms": cases,
-        "y_label": "leader's value once followers best-respond (payoff)",
-        "title": title,
-        "marks": [best] * len(names),
-        "mark_label": "Stackelberg value",
-    }
-    return Record("grouped bars", columns, attributes)
+    return grouped_bars(
+        each,
+        names=names,
+        terms=cases,
+        y_label="leader's value once followers best-respond (payoff)",
+        title=title,
+        marks=[best] * len(names),
+        mark_label="Stackelberg value",
+    )
 
 
 MEMORYLESS, FLAGGED = "sees its observation alone", "sees that it is asked"

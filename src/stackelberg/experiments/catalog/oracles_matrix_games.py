@@ -24,7 +24,7 @@ from ...followers.stackelberg_pomdp import StackelbergPOMDP
 from ...games.domains.ordinal import SYMMETRIC, iterated_matrix_game
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
-from .measuring import kept, mean, plain_curves, share
+from .measuring import grouped_bars, kept, mean, plain_curves, share
 
 
 GAMES = (*SYMMETRIC, "hidden_queries")
@@ -105,17 +105,13 @@ def process(game: str, *sizes: Any, **flags: Any) -> StackelbergPOMDP:
 def _by_game(won: Mapping[str, Bool[np.ndarray, "g s"]]) -> Record:
     """How many runs of each game end at the exact value, for each leader."""
     each = [[share(int(one[place].sum()), one.shape[1], "runs") for one in won.values()] for place in range(len(GAMES))]
-    columns = {
-        end: np.array([[getattr(entry, of) for entry in row] for row in each])
-        for end, of in (("middle", "value"), ("low", "low"), ("high", "high"))
-    }
-    attributes = {
-        "names": [game.replace("_", " ") for game in GAMES],
-        "terms": list(won),
-        "y_label": "runs that end at the exact Stackelberg value (share)",
-        "title": "Iterated matrix games against a contextual follower",
-    }
-    return Record("grouped bars", columns, attributes)
+    return grouped_bars(
+        each,
+        names=[game.replace("_", " ") for game in GAMES],
+        terms=list(won),
+        y_label="runs that end at the exact Stackelberg value (share)",
+        title="Iterated matrix games against a contextual follower",
+    )
 
 
 def _curves(found: Mapping[str, Mapping[str, np.ndarray]]) -> Record:

@@ -110,7 +110,7 @@ def _bars(title: str, values: dict[str, list[Estimate]], answers: tuple[str, ...
         "title": title,
     }
     return Record(
-        "regret sources", dict(zip(("middle", "low", "high"), np.moveaxis(table, -1, 0), strict=True)), attributes
+        "grouped bars", dict(zip(("middle", "low", "high"), np.moveaxis(table, -1, 0), strict=True)), attributes
     )
 
 

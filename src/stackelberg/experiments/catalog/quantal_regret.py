@@ -128,7 +128,7 @@ def _sources(found: Mapping[str, dict[str, np.ndarray]]) -> Record:
         "y_label": "promised above the value, an episode (payoff)",
         "title": "Where the leader's promises went wrong, last quarter",
     }
-    return Record("regret sources", {"middle": middle, "low": middle - error, "high": middle + error}, attributes)
+    return Record("grouped bars", {"middle": middle, "low": middle - error, "high": middle + error}, attributes)
 
 
 RATES: dict[Budget, tuple[float, ...]] = {

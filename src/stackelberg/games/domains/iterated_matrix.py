@@ -133,15 +133,19 @@ class IteratedMatrixGame(AbstractExactEnvironment):
         payoff = jnp.asarray(self.follower_payoff)
         return (jnp.max(payoff) - jnp.min(payoff)) * self.num_steps
 
-    def as_markov(self) -> MarkovGame:
+    def as_markov(self, discount: Any = None) -> MarkovGame:
         """The same as a game over stages whose states are memories of both actions: its follower sees the time.
 
-        Where players remember both actions a commitment `(o, a)` here is the commitment `(s, a)` there.
+        With a `discount` in [0, 1) it is repeated without an end instead, and values are discounted sums: times 1 -
+        discount they are payoffs of a round. Where players remember both actions a commitment `(o, a)` here is the
+        commitment `(s, a)` there.
         """
         start = np.eye(len(self._lengths))[0]
         everywhere = lambda payoff: np.broadcast_to(np.asarray(payoff), (len(start), *self.shape))
         leader, follower = everywhere(self.leader_payoff), everywhere(self.follower_payoff)
-        return MarkovGame(leader, follower, self._moves, start, horizon=self.num_steps)
+        if discount is None:
+            return MarkovGame(leader, follower, self._moves, start, horizon=self.num_steps)
+        return MarkovGame(leader, follower, self._moves, start, leader_discount=discount)
 
     @property
     def _lengths(self) -> list[tuple[int, ...]]:
