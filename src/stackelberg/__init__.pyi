@@ -84,11 +84,13 @@ from .games.environment_check import check_environment
 from .games.exact_environment import AbstractExactEnvironment
 from .games.domains.iterated_matrix import IteratedMatrixGame
 from .games.domains.allocation import AllocationGame
+from .games.domains.matrix_design import MatrixDesignGame
 from .games.domains.ordinal import iterated_matrix_game, matrix_game, matrix_game_names
 from .solvers.deterministic_policies import DeterministicPolicies
 from .followers.query import AbstractQueryOracle
 from .followers.asking_all import ExactOracle
 from .followers.inner_q_learning import InnerQLearning
+from .followers.several import NoRegret, PureNash
 from .followers.contextual import ContextualTable, exact_contextual
 from .followers.contextual_training import ContextualTraining, pretrained_follower, refined_follower
 from .followers.stackelberg_pomdp import StackelbergPOMDP
@@ -97,7 +99,7 @@ from .deep.q_learning import LeaderQLearning
 from .deep.evolution import LeaderEvolution
 from .deep.after_pretraining import AfterPretraining
 from .deep.through_followers import LeaderThroughLearning, LeaderThroughResponse, MarkovTruth
-from .deep.truth import BestResponseTruth
+from .deep.truth import BestResponseTruth, EquilibriumTruth
 from .quantal.bonus import Uncertainty
 from .quantal.finite_class import DrawnClass, FiniteClass, class_around, class_for_policies
 from .quantal.version_space import OptimisticVersionSpace, PessimisticVersionSpace

@@ -20,13 +20,18 @@ from .._learner import AbstractLearner, AbstractMonitor, Metrics
 from .._record import Certificate
 from .._runs import Metric
 from .._types import AnyArray, Key
+from ..followers.asking_all import Answers
 from ..followers.contextual import ContextualTable
+from ..followers.several import EXAMPLE as SEVERAL, AbstractEquilibriumOracle, PureNash
 from ..followers.stackelberg_pomdp import StackelbergPOMDP
 from ..games.environment import Box
 from ..games.exact_environment import AbstractExactEnvironment
 from ..solvers.deterministic_policies import DeterministicPolicies
 from .after_pretraining import AfterPretraining, Material
 from .leaders import EXAMPLE, AbstractLeader
+
+
+PROCESS_OF_SEVERAL = f"sg.StackelbergPOMDP(sg.NoRegret({SEVERAL}))"
 
 
 class BestResponseTruth(AbstractMonitor):
@@ -110,3 +115,60 @@ class BestResponseTruth(AbstractMonitor):
     @property
     def _solved(self) -> Certificate:
         return DeterministicPolicies()(self._game).certificate
+
+
+class EquilibriumTruth(AbstractMonitor):
+    """The value of a commitment when several followers answer by an equilibrium, and by what the oracle says.
+
+    - `process`: the leader's decision process, that of the learner when left out. Its game must have few enough pure
+      profiles for `PureNash`.
+
+    "leader_value" and "adverse_value" are of the pure Nash equilibria that the leader likes best and worst,
+    "oracle_value" is against the oracle's response, "oracle_regret" the largest regret of a follower there.
+    """
+
+    process: StackelbergPOMDP | None
+
+    def __init__(self, process: Any = None) -> None:
+        self.process = None
+        if process is not None:
+            self.process = boundary.instance("process", process, StackelbergPOMDP, PROCESS_OF_SEVERAL)
+            boundary.instance("process.oracle", process.oracle, AbstractEquilibriumOracle, f"sg.NoRegret({SEVERAL})")
+
+    @property
+    def meanings(self) -> Mapping[str, Metric]:
+        """What is measured."""
+        return {
+            "leader_value": Metric("leader's value, best pure equilibrium", "payoff", "leader", "higher"),
+            "adverse_value": Metric("leader's value, worst pure equilibrium", "payoff", "leader", "higher"),
+            "oracle_value": Metric("leader's value against its oracle", "payoff", "leader", "higher"),
+            "oracle_regret": Metric("largest regret of the oracle's followers", "payoff", "follower", "lower"),
+        }
+
+    def attached(self, learner: AbstractLearner) -> EquilibriumTruth:
+        """The monitor for this learner's decision process."""
+        if self.process is not None:
+            return self
+        return EquilibriumTruth(boundary.instance("learner", learner, AbstractLeader, "sg.LeaderReinforce").process)
+
+    def certificate(self) -> Certificate | None:
+        """Nothing is proved about the best commitment."""
+        return None
+
+    def __call__(self, commitment: Float[AnyArray, "o a"], batch: Any, key: Key) -> Metrics:
+        """Exact sums over all profiles; the oracle is told the commitment as it is."""
+        del batch, key
+        assert self.process is not None
+        oracle = self.process.oracle
+        assert isinstance(oracle, AbstractEquilibriumOracle)
+        known = Answers(jnp.asarray(commitment), jnp.int32(oracle.num_queries))
+        response = oracle.response(known)
+        of_pure = lambda selection: oracle.several.values(
+            commitment, PureNash(oracle.environment, selection).response(known)
+        )
+        return {
+            "leader_value": of_pure("leader")[0],
+            "adverse_value": of_pure("adversary")[0],
+            "oracle_value": oracle.worth(commitment, response)[0],
+            "oracle_regret": jnp.max(oracle.regrets(commitment, response)),
+        }

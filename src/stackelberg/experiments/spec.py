@@ -26,15 +26,17 @@ from ..deep.evolution import LeaderEvolution
 from ..deep.policy_gradient import LeaderPPO, LeaderReinforce
 from ..deep.q_learning import LeaderQLearning
 from ..deep.through_followers import LeaderThroughLearning, LeaderThroughResponse, MarkovTruth
-from ..deep.truth import BestResponseTruth
+from ..deep.truth import BestResponseTruth, EquilibriumTruth
 from ..followers.asking_all import ExactOracle
 from ..followers.contextual import ContextualTable
 from ..followers.files import FOLLOWERS
 from ..followers.inner_q_learning import InnerQLearning
+from ..followers.several import NoRegret, PureNash
 from ..followers.stackelberg_pomdp import StackelbergPOMDP
 from ..games.catalog import catalog_game
 from ..games.domains.allocation import AllocationGame
 from ..games.domains.iterated_matrix import IteratedMatrixGame
+from ..games.domains.matrix_design import MatrixDesignGame
 from ..games.files import GAMES, read_game
 from ..play.agent import Repeated
 from ..play.changing_world import DriftingWorld, RememberingWorld
@@ -101,7 +103,11 @@ DEEP: dict[str, type] = {
     "inner-q-learning": InnerQLearning,
     "iterated-matrix": IteratedMatrixGame,
     "allocation": AllocationGame,
+    "matrix-design": MatrixDesignGame,
+    "pure-nash": PureNash,
+    "no-regret": NoRegret,
     "best-response-truth": BestResponseTruth,
+    "equilibrium-truth": EquilibriumTruth,
     "markov-truth": MarkovTruth,
 }
 """Leaders that learn against query oracles, with their parts."""

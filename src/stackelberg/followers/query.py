@@ -62,6 +62,11 @@ class AbstractQueryOracle(eqx.Module):
     def response(self, state: Any) -> Any:
         """How the followers play once all queries are answered."""
 
+    def drawn(self, response: Any, key: Key) -> Any:
+        """What one play goes by: the response itself, unless it is a lottery that is drawn once for all followers."""
+        del key
+        return response
+
     def follow(self, response: Any, observations: tuple[AnyArray, ...], key: Key) -> tuple[AnyArray, ...]:
         """The followers' actions. Here `response` holds a table of probabilities `(p, b)` for each follower."""
         keys = jr.split(key, len(response))

@@ -42,7 +42,7 @@ class Standing(eqx.Module):
     """Where a leader's episode stands.
 
     - `time`: steps so far.  `oracle`: its state.  `response`: of the followers, once all queries are answered.
-    - `game`, `observations`: of the game that is played.
+    - `playing`: what the present play goes by, drawn from the response.  `game`, `observations`: of that play.
     - `is_on`: whether that game has not ended.
     - `fixed`: `(o,)`, what each observation was answered, -1 where it was not; empty where answers are drawn anew.
     """
@@ -50,6 +50,7 @@ class Standing(eqx.Module):
     time: Int[AnyArray, ""]
     oracle: Any
     response: Any
+    playing: Any
     game: Any
     observations: tuple[AnyArray, ...]
     is_on: Bool[AnyArray, ""]
@@ -145,7 +146,7 @@ class StackelbergPOMDP(AbstractEnvironment):
             state = eqx.tree_at(lambda standing: standing.fixed, state, jnp.asarray(state.fixed).at[seen].set(action))
         asks = state.time < self.oracle.num_queries
         state, reward = jax.lax.cond(
-            asks, lambda: self._answered(state, action), lambda: self._played(state, action, key)
+            asks, lambda: self._answered(state, action, key), lambda: self._played(state, action, key)
         )
         return Transition(state, (self._sees(state),), reward[None], state.time >= self.num_steps)
 
@@ -181,6 +182,7 @@ class StackelbergPOMDP(AbstractEnvironment):
     def _game(self, act: Act, response: Any, key: Key) -> Trajectory:
         """The game once, against a response."""
         start = self.game.reset(jr.fold_in(key, 0))
+        response = self.oracle.drawn(response, jr.fold_in(key, self.game.num_steps + 1))
 
         def step(carry, n):
             state, observations, is_on = carry
@@ -205,27 +207,29 @@ class StackelbergPOMDP(AbstractEnvironment):
         game, observations = self.game.reset(jr.fold_in(key, 1))
         fixed = jnp.full(self._num_observations * self.fixes_answers, -1)
         response = self.oracle.response(oracle)
-        state = Standing(jnp.int32(0), oracle, response, game, observations, jnp.bool_(True), fixed)
+        playing = self.oracle.drawn(response, jr.fold_in(key, 2))
+        state = Standing(jnp.int32(0), oracle, response, playing, game, observations, jnp.bool_(True), fixed)
         return state, (self._sees(state),)
 
-    def _answered(self, state: Standing, action: AnyArray) -> tuple[Standing, Float[AnyArray, ""]]:
+    def _answered(self, state: Standing, action: AnyArray, key: Key) -> tuple[Standing, Float[AnyArray, ""]]:
         oracle, earned = self.oracle.answer(state.oracle, action)
         time = state.time + 1
         is_last = time == self.oracle.num_queries
         response = jax.lax.cond(is_last, lambda: self.oracle.response(oracle), lambda: state.response)
-        state = Standing(time, oracle, response, state.game, state.observations, state.is_on, state.fixed)
+        playing = self.oracle.drawn(response, key)
+        state = Standing(time, oracle, response, playing, state.game, state.observations, state.is_on, state.fixed)
         return state, earned * self.pays_queries
 
     def _played(self, state: Standing, action: AnyArray, key: Key) -> tuple[Standing, Float[AnyArray, ""]]:
         of_round, of_next = jr.split(key)
-        made = self._round(state.game, state.observations, action, state.response, of_round)
+        made = self._round(state.game, state.observations, action, state.playing, of_round)
         reward = jnp.where(state.is_on, made.rewards[0], 0.0) / self.num_plays
         time = state.time + 1
         is_new = (time - self.oracle.num_queries) % self.game.num_steps == 0
-        fresh = (*self.game.reset(of_next), jnp.bool_(True))
-        gone_on = (made.state, made.observations, state.is_on & ~made.is_over)
-        game, seen, is_on = jax.tree.map(lambda new, old: jnp.where(is_new, new, old), fresh, gone_on)
-        return Standing(time, state.oracle, state.response, game, seen, is_on, state.fixed), reward
+        fresh = (*self.game.reset(of_next), jnp.bool_(True), self.oracle.drawn(state.response, of_next))
+        gone_on = (made.state, made.observations, state.is_on & ~made.is_over, state.playing)
+        game, seen, is_on, playing = jax.tree.map(lambda new, old: jnp.where(is_new, new, old), fresh, gone_on)
+        return Standing(time, state.oracle, state.response, playing, game, seen, is_on, state.fixed), reward
 
     def _sees(self, state: Standing) -> AnyArray:
         asks = state.time < self.oracle.num_queries
