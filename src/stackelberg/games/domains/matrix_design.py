@@ -36,9 +36,9 @@ class MatrixDesignGame(AbstractSeveralFollowers):
 
     The leader is paid the followers' payoffs without payments, less what payments cost it; a follower its payoff and
     its payment. The leader observes 0 at first and 1 + the joint action b + num_rows c afterwards; its action i + k j
-    pays payments i and j. Followers observe 0 and then 1, when what they do is of no account. Payments promised for what
-    nobody does cost nothing: by them any pure equilibrium can be made the only one (Monderer and Tennenholtz, 2004), if
-    sums are large enough.
+    pays payments i and j. Followers observe 0 and then 1, when what they do is of no account. Payments promised for
+    what nobody does cost nothing: by them any pure equilibrium can be made the only one (Monderer and Tennenholtz,
+    2004), if sums are large enough.
     """
 
     payoffs: Float[AnyArray, "b c 2"]
