@@ -84,6 +84,7 @@ from .games.environment_check import check_environment
 from .games.exact_environment import AbstractExactEnvironment
 from .games.domains.iterated_matrix import IteratedMatrixGame
 from .games.domains.allocation import AllocationGame
+from .games.domains.crossing import CrossingGame
 from .games.domains.matrix_design import MatrixDesignGame
 from .games.domains.ordinal import iterated_matrix_game, matrix_game, matrix_game_names
 from .solvers.deterministic_policies import DeterministicPolicies
@@ -92,7 +93,14 @@ from .followers.asking_all import ExactOracle
 from .followers.inner_q_learning import InnerQLearning
 from .followers.several import NoRegret, PureNash
 from .followers.contextual import ContextualTable, exact_contextual
-from .followers.contextual_training import ContextualTraining, pretrained_follower, refined_follower
+from .followers.contextual_training import (
+    ContextualTraining,
+    pretrained_follower,
+    pretrained_networks,
+    refined_follower,
+)
+from .followers.contextual_network import ContextualNetwork
+from .followers.contextual_ppo import ContextualPPO
 from .followers.stackelberg_pomdp import StackelbergPOMDP
 from .deep.policy_gradient import LeaderPPO, LeaderReinforce
 from .deep.q_learning import LeaderQLearning

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Bool, Float
 
-from .._types import AnyArray
+from .._types import AnyArray, Ties
 from .simplex import quantal_choice, soft_average
 
 
@@ -95,6 +95,33 @@ def optimal_values(
     action, _, count = jax.lax.while_loop(goes_on, improve, (start, jnp.asarray(True), 0))
     action = eqx.error_if(action, count == MOST_ITERATIONS, "Policy iteration did not come to rest.")
     return jax.nn.one_hot(action, sizes[1], dtype=reward.dtype), values_of(action)
+
+
+def tied_response(
+    follower_reward: Float[AnyArray, "s b"],
+    leader_reward: Float[AnyArray, "s b"],
+    transition: Float[AnyArray, "s b s"],
+    discounts: tuple[Float[AnyArray, ""] | float, Float[AnyArray, ""] | float],
+    slack: Float[AnyArray, ""] | float,
+    ties: Ties,
+) -> Float[AnyArray, "s b"]:
+    """A stationary policy that is optimal for the follower from every state on; `discounts` are its and the leader's.
+
+    Policy iteration gives the follower's optimal values, with a Bellman residual at rounding level. Actions count as
+    tied within `slack`, a reward, over 1 - discount, plus the proven error of those values. A second policy iteration
+    over tied actions only then serves the leader (or its adversary): no policy of tied actions gives it more (less).
+    """
+    reward, law, discount = jnp.asarray(follower_reward), jnp.asarray(transition), discounts[0]
+    _, value = optimal_values(reward, law, discount, jnp.ones(reward.shape, dtype=bool))
+    action_value = reward + discount * (law @ value)
+    best = jnp.max(action_value, axis=-1, keepdims=True)
+    residual = jnp.max(jnp.abs(best[:, 0] - value))
+    tied = action_value >= best - (slack + 2.0 * residual) / (1.0 - jnp.asarray(discount))
+    if ties == "uniform":
+        return tied / jnp.sum(tied, axis=-1, keepdims=True)
+    sign = -1.0 if ties == "adversary" else 1.0
+    response, _ = optimal_values(sign * jnp.asarray(leader_reward), law, discounts[1], tied)
+    return response
 
 
 def _rounding(reward, value):

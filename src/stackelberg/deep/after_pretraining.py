@@ -1,4 +1,4 @@
-"""A leader whose contextual follower learns first, in the same run: `AfterPretraining`."""
+"""A leader whose contextual followers learn first, in the same run: `AfterPretraining`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from .. import _boundary as boundary
 from .._learner import Metrics
 from .._runs import Metric
 from .._types import AnyArray, Key
+from ..followers.asking_all import AbstractContextual
 from ..followers.contextual import ContextualTable
-from ..followers.contextual_training import ContextualTraining, Episodes, Practice, one_change
+from ..followers.contextual_network import ContextualNetwork
+from ..followers.contextual_ppo import ContextualPPO
+from ..followers.contextual_training import ContextualTraining, one_change
 from ..rl.learner import AbstractEpisodeLearner
 from .leaders import AbstractLeader, Learned, Lesson
 
@@ -28,25 +31,28 @@ NUM_CHANGES = 2
 class Phases(eqx.Module):
     """What the follower has learned, the policies that it plays once that is over, and what the leader has learned."""
 
-    practice: Practice
-    policies: Float[AnyArray, "c p b"]
+    practice: Any
+    policies: Any
     learned: Learned
 
 
 class Material(eqx.Module):
     """The episodes of a step: of the follower's, or of the leader's; the others are zeros."""
 
-    episodes: Episodes
+    episodes: Any
     lesson: Lesson
 
 
 class AfterPretraining(AbstractEpisodeLearner):
     """First the contextual follower learns against random leaders, for `pretraining_steps` steps; then the leader.
 
-    - `leader`: which learns, in a decision process whose oracle is a `ContextualTable`; its policies are replaced.
-    - `pretraining_steps`: of `ContextualTraining`; at the end the follower tries every single change of its greedy
-      policy, twice (`refined_follower`).  `num_episodes`, `learning_rate`: of it.
-    - `num_tries`: how often each change is played then; more than once where the game itself is random.
+    - `leader`: which learns, in a decision process whose oracle is a `ContextualTable` or a `ContextualNetwork`; its
+      policies are replaced.
+    - `pretraining_steps`: of `ContextualTraining`, or of `ContextualPPO` in rollouts of one episode's length.
+    - `num_episodes`: of it, in a step, or copies.  `learning_rate`: of it; left out, 0.1 for a table and 0.001 for
+      networks.
+    - `num_tries`: at the end the follower tries every single change of its greedy table, twice (`refined_follower`),
+      and plays each change so often; more than once where the game itself is random. Networks stay as they are.
 
     One run holds both, so that pretraining is recorded, counted and resumed like everything else.
     """
@@ -54,7 +60,7 @@ class AfterPretraining(AbstractEpisodeLearner):
     leader: AbstractLeader
     pretraining_steps: int
     num_episodes: int = eqx.field(static=True)
-    learning_rate: float
+    learning_rate: float | None
     num_tries: int = eqx.field(static=True)
 
     def __init__(
@@ -62,22 +68,44 @@ class AfterPretraining(AbstractEpisodeLearner):
         leader: Any,
         pretraining_steps: Any = 500,
         num_episodes: Any = 128,
-        learning_rate: Any = 0.1,
+        learning_rate: Any = None,
         num_tries: Any = 1,
     ) -> None:
         example = "sg.LeaderReinforce(sg.StackelbergPOMDP(sg.exact_contextual(game)))"
         self.leader = boundary.instance("leader", leader, AbstractLeader, example)
-        boundary.instance("leader.process.oracle", leader.process.oracle, ContextualTable, "sg.exact_contextual(game)")
+        boundary.instance(
+            "leader.process.oracle",
+            leader.process.oracle,
+            AbstractContextual,
+            "sg.ContextualTable(game), or sg.ContextualNetwork(game)",
+        )
         self.pretraining_steps = boundary.whole_number("pretraining_steps", pretraining_steps, low=1)
         self.num_episodes = boundary.whole_number("num_episodes", num_episodes, low=1)
-        self.learning_rate = boundary.real_number("learning_rate", learning_rate, low=0.0, low_open=True)
+        rate = (
+            None
+            if learning_rate is None
+            else boundary.real_number("learning_rate", learning_rate, low=0.0, low_open=True)
+        )
+        self.learning_rate = rate
         self.num_tries = boundary.whole_number("num_tries", num_tries, low=1)
 
     @property
-    def training(self) -> ContextualTraining:
-        """How the follower learns."""
-        environment = self.leader.process.game
-        return ContextualTraining(environment, self.num_episodes, self.learning_rate, self.pretraining_steps)
+    def training(self) -> ContextualTraining | ContextualPPO:
+        """How followers learn."""
+        environment, oracle = self.leader.process.game, self.leader.process.oracle
+        given = self.learning_rate
+        if isinstance(oracle, ContextualNetwork):
+            return ContextualPPO(
+                environment,
+                self.num_episodes,
+                environment.num_steps,
+                learning_rate=1e-3 if given is None else given,
+                num_steps=self.pretraining_steps,
+                width=oracle.width,
+                num_layers=oracle.num_layers,
+            )
+        rate = 0.1 if given is None else given
+        return ContextualTraining(environment, self.num_episodes, rate, self.pretraining_steps)
 
     @property
     def process(self) -> Any:
@@ -93,7 +121,7 @@ class AfterPretraining(AbstractEpisodeLearner):
         """Nobody knows anything."""
         of_follower, of_leader = jr.split(key)
         practice = self.training.init(of_follower)
-        return Phases(practice, self.training.commitment(practice), self.leader.init(of_leader))
+        return Phases(practice, self.training.policies(practice), self.leader.init(of_leader))
 
     def sample(self, state: Phases, n: Any, key: Key) -> Material:
         """Episodes of random leaders, or of the leader."""
@@ -111,10 +139,9 @@ class AfterPretraining(AbstractEpisodeLearner):
 
         def follower_learns():
             practice, _ = self.training.update(state.practice, batch.episodes, n, key)
-            policies = self.training.commitment(practice)
+            policies = self.training.policies(practice)
             policies = jax.lax.cond(later == -1, lambda: self._refined(policies, key), lambda: policies)
-            paid = jnp.mean(jnp.sum(batch.episodes.rewards[..., 0], axis=1))
-            return Phases(practice, policies, state.learned), paid
+            return Phases(practice, policies, state.learned), batch.episodes.leader_return
 
         def leader_learns():
             learned, metrics = self._facing(state).update(state.learned, batch.lesson, later, key)
@@ -131,7 +158,7 @@ class AfterPretraining(AbstractEpisodeLearner):
         """The leader, with the follower as it has come to be."""
         return eqx.tree_at(lambda leader: leader.process.oracle.policies, self.leader, state.policies)
 
-    def _refined(self, policies: Float[AnyArray, "c p b"], key: Key) -> Float[AnyArray, "c p b"]:
-        for number in range(NUM_CHANGES):
+    def _refined(self, policies: Any, key: Key) -> Any:
+        for number in range(NUM_CHANGES if isinstance(self.leader.process.oracle, ContextualTable) else 0):
             policies = one_change(self.leader.process.game, policies, self.num_tries, jr.fold_in(key, number))
         return policies

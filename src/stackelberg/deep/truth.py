@@ -20,8 +20,7 @@ from .._learner import AbstractLearner, AbstractMonitor, Metrics
 from .._record import Certificate
 from .._runs import Metric
 from .._types import AnyArray, Key
-from ..followers.asking_all import Answers
-from ..followers.contextual import ContextualTable
+from ..followers.asking_all import AbstractContextual, Answers
 from ..followers.several import EXAMPLE as SEVERAL, AbstractEquilibriumOracle, PureNash
 from ..followers.stackelberg_pomdp import StackelbergPOMDP
 from ..games.environment import Box
@@ -38,20 +37,24 @@ class BestResponseTruth(AbstractMonitor):
     """The value of the commitment that a leader would announce, against its oracle and against exact best responses.
 
     - `process`: the leader's decision process, that of the learner when left out. The values of its game must be known.
-    - `best_value`: of a deterministic commitment, ties to the leader, solved once.
+    - `best_value`: of a deterministic commitment, ties to the leader; solved once where it is left out.
 
     "oracle_value" is against the followers that the oracle answers with, "leader_value" and "adverse_value" against a
     best response with ties for and against the leader, "oracle_regret" what the oracle's follower could have had more.
     """
 
     process: StackelbergPOMDP | None
-    best_value: float
+    best_value: float | None
+    is_solved: bool = eqx.field(static=True)
 
-    def __init__(self, process: Any = None) -> None:
-        self.process, self.best_value = None, 0.0
+    def __init__(self, process: Any = None, best_value: Any = None) -> None:
+        self.process, self.is_solved = None, False
+        self.best_value = None if best_value is None else boundary.real_number("best_value", best_value)
         if process is not None:
             self.process = boundary.instance("process", process, StackelbergPOMDP, EXAMPLE)
-            self.best_value = float(self._solved.upper)
+            self.is_solved = self.best_value is None
+            if self.best_value is None:
+                self.best_value = float(self._solved.upper)
 
     @property
     def meanings(self) -> Mapping[str, Metric]:
@@ -76,18 +79,18 @@ class BestResponseTruth(AbstractMonitor):
                 allowed="a decision process is needed to know the truth",
                 remedy=f"Give one: sg.BestResponseTruth({EXAMPLE}).",
             )
-        return BestResponseTruth(learner.process)
+        return BestResponseTruth(learner.process, self.best_value)
 
     def certificate(self) -> Certificate | None:
         """What was proved about deterministic commitments."""
-        return None if self.process is None else self._solved
+        return self._solved if self.is_solved else None
 
     def __call__(self, commitment: Float[AnyArray, "o a"], batch: Any, key: Key) -> Metrics:
         """Exact sums over all rounds; the oracle is asked anew."""
         assert self.process is not None
         game, oracle = self._game, self.process.oracle
         lesson = batch.lesson if isinstance(batch, Material) else batch
-        if isinstance(oracle, ContextualTable) and lesson.policies is not None:
+        if isinstance(oracle, AbstractContextual) and lesson.policies is not None:
             oracle = eqx.tree_at(lambda follower: follower.policies, oracle, lesson.policies)
         problem = game.induce(commitment)
         is_mixed = isinstance(game.action_spaces[0], Box)

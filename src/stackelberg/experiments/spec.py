@@ -29,12 +29,15 @@ from ..deep.through_followers import LeaderThroughLearning, LeaderThroughRespons
 from ..deep.truth import BestResponseTruth, EquilibriumTruth
 from ..followers.asking_all import ExactOracle
 from ..followers.contextual import ContextualTable
+from ..followers.contextual_network import ContextualNetwork
+from ..followers.contextual_ppo import ContextualPPO
 from ..followers.files import FOLLOWERS
 from ..followers.inner_q_learning import InnerQLearning
 from ..followers.several import NoRegret, PureNash
 from ..followers.stackelberg_pomdp import StackelbergPOMDP
 from ..games.catalog import catalog_game
 from ..games.domains.allocation import AllocationGame
+from ..games.domains.crossing import CrossingGame
 from ..games.domains.iterated_matrix import IteratedMatrixGame
 from ..games.domains.matrix_design import MatrixDesignGame
 from ..games.files import GAMES, read_game
@@ -100,9 +103,12 @@ DEEP: dict[str, type] = {
     "stackelberg-pomdp": StackelbergPOMDP,
     "exact-oracle": ExactOracle,
     "contextual-follower": ContextualTable,
+    "contextual-network": ContextualNetwork,
+    "contextual-ppo": ContextualPPO,
     "inner-q-learning": InnerQLearning,
     "iterated-matrix": IteratedMatrixGame,
     "allocation": AllocationGame,
+    "crossing": CrossingGame,
     "matrix-design": MatrixDesignGame,
     "pure-nash": PureNash,
     "no-regret": NoRegret,

@@ -55,6 +55,12 @@ class AbstractAskingAll(AbstractQueryOracle):
         return Answers(jnp.asarray(state.table).at[state.count].set(row), state.count + 1), jnp.zeros(())
 
 
+class AbstractContextual(AbstractAskingAll):
+    """Followers who look the answers up in what they have learned beforehand, their `policies`."""
+
+    policies: eqx.AbstractVar[Any]
+
+
 class ExactOracle(AbstractAskingAll):
     """The exact best response to the answers, among policies that do not see the time, found by going through them.
 

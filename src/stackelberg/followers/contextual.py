@@ -18,14 +18,14 @@ from .._errors import InputError
 from .._types import AnyArray, Ties
 from ..games.environment import AbstractEnvironment, Discrete, Space
 from ..games.exact_environment import AbstractExactEnvironment
-from .asking_all import AbstractAskingAll, Answers, counted
+from .asking_all import AbstractContextual, Answers, counted
 
 
 MOST_CONTEXTS = 4096
 """Deterministic leaders of which each has a row of the table."""
 
 
-class ContextualTable(AbstractAskingAll):
+class ContextualTable(AbstractContextual):
     """A contextual follower that looks its policy up, for leaders that answer by one action.
 
     - `environment`: the game, with one follower and counted observations.

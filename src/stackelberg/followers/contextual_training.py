@@ -21,6 +21,8 @@ from ..calculus.simplex import log_quantal_choice, logarithm
 from ..games.environment import AbstractEnvironment, Discrete
 from ..rl.learner import AbstractEpisodeLearner
 from .contextual import ContextualTable, num_contexts
+from .contextual_network import ContextualNetwork
+from .contextual_ppo import ContextualPPO
 
 
 class Practice(eqx.Module):
@@ -38,6 +40,11 @@ class Episodes(eqx.Module):
     observations: Int[AnyArray, "e n"]
     actions: Int[AnyArray, "e n"]
     rewards: Float[AnyArray, "e n 2"]
+
+    @property
+    def leader_return(self) -> Float[AnyArray, ""]:
+        """What leaders were paid in an episode, on average."""
+        return jnp.mean(jnp.sum(self.rewards[..., 0], axis=1))
 
 
 class ContextualTraining(AbstractEpisodeLearner):
@@ -115,6 +122,10 @@ class ContextualTraining(AbstractEpisodeLearner):
         """The greedy follower: one table for each context."""
         return jax.nn.one_hot(jnp.argmax(state.logits, axis=-1), state.logits.shape[-1])
 
+    def policies(self, state: Any) -> Float[AnyArray, "c p b"]:
+        """The same."""
+        return self.commitment(state)
+
     @property
     def _adam(self) -> optax.GradientTransformation:
         return optax.scale_by_adam()
@@ -181,3 +192,11 @@ def pretrained_follower(environment: Any, num_steps: Any = 500, seed: Any = 0, *
     training = ContextualTraining(environment, num_steps=num_steps, **settings)
     run, _ = train(training, training.num_steps, (seed,))
     return refined_follower(ContextualTable(training.environment, commitments(training, run)[0, 0]), seed=seed)
+
+
+def pretrained_networks(environment: Any, num_steps: Any = 500, seed: Any = 0, **settings: Any) -> ContextualNetwork:
+    """Contextual followers that are networks after `num_steps` steps of `ContextualPPO`, ready to be asked."""
+    training = ContextualPPO(environment, num_steps=num_steps, **settings)
+    run, _ = train(training, training.num_steps, (seed,))
+    networks = jax.tree.map(lambda leaf: leaf[0, 0], run.state.policies)
+    return ContextualNetwork(training.environment, networks, training.width, training.num_layers)

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from .. import _boundary as boundary
 from .._errors import InputError
 from .._types import AnyArray, Ties
+from ..calculus.stationary import policy_values, tied_response
 from .base import AbstractGame, AbstractProblem
 from .environment import AbstractEnvironment, Box, Space
 
@@ -116,6 +117,53 @@ class StationaryResponse(AbstractProblem):
             allowed="best responses, or a follower who sees the time",
             remedy="Of an iterated game take game.as_markov(), a game over stages with the memories as states.",
         )
+
+
+class AbstractEndlessEnvironment(AbstractExactEnvironment):
+    """A game that goes on by chance, in which the follower sees the state: best responses by policy iteration.
+
+    Where `chance_to_go_on` is 1 it ends after a number of rounds, and policies are gone through one by one.
+    """
+
+    @property
+    @abstractmethod
+    def chance_to_go_on(self) -> float:
+        """After each step, apart from steps that end the game."""
+
+    @abstractmethod
+    def decisions(
+        self, commitment: Float[AnyArray, "o a"]
+    ) -> tuple[Float[AnyArray, "u p b"], Float[AnyArray, "p b p"], Float[AnyArray, "p"]]:
+        """What leader and follower are paid, the law of the next observation, and of the first, under a commitment.
+
+        Rows of the law sum to less than 1 where a step can end the game.
+        """
+
+    def endless_values(
+        self, commitment: Float[AnyArray, "o a"], response: Float[AnyArray, "p b"]
+    ) -> Float[AnyArray, "2"]:
+        """Sums discounted by the chance to go on, by linear systems."""
+        rewards, law, start = self.decisions(commitment)
+        response = jnp.asarray(response, law.dtype)
+        each = [policy_values(reward, law, response, self.chance_to_go_on) for reward in rewards]
+        return jnp.stack([jnp.asarray(start) @ one for one in each])
+
+    def induce(self, commitment: Float[AnyArray, "o a"]) -> StationaryResponse:
+        """What the follower faces."""
+        return (EndlessResponse if self.chance_to_go_on < 1.0 else StationaryResponse)(self, commitment)
+
+
+class EndlessResponse(StationaryResponse):
+    """The follower's decision process where play goes on by chance."""
+
+    def best_response(self, ties: Ties = "leader", tolerance: float = 0.0) -> Float[AnyArray, "p b"]:
+        """By policy iteration; "uniform" spreads over tied actions."""
+        game = self.game
+        assert isinstance(game, AbstractEndlessEnvironment)
+        (of_leader, own), law, _ = game.decisions(self.commitment)
+        discount = game.chance_to_go_on
+        slack = tolerance * (1.0 - discount) * jnp.asarray(game.follower_range)
+        return tied_response(own, of_leader, law, (discount, discount), slack, ties)
 
 
 def _size(space: Space) -> int:

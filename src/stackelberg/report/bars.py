@@ -10,6 +10,8 @@ from . import style
 
 
 COLOURS = (style.LEADER, style.FOLLOWER, style.FOLLOWER_LIGHT, style.LEADER_LIGHT)
+HATCHES = ("", "////", "....")
+"""Of the first four terms, the next four, and so on."""
 
 
 def grouped_bars(record: Record) -> Figure:
@@ -26,8 +28,19 @@ def grouped_bars(record: Record) -> Figure:
         middle = record["middle"][:, place]
         error = np.abs(np.stack([middle - record["low"][:, place], record["high"][:, place] - middle]))
         heights = np.arange(len(names)) + step * (place - (len(terms) - 1) / 2)
-        colour = COLOURS[place % len(COLOURS)]
-        axes.barh(heights, middle, 0.92 * step, xerr=error, color=colour, ecolor=style.INK, label=term)
+        colour, hatch = COLOURS[place % len(COLOURS)], HATCHES[place // len(COLOURS) % len(HATCHES)]
+        axes.barh(
+            heights,
+            middle,
+            0.92 * step,
+            xerr=error,
+            color=colour,
+            hatch=hatch,
+            edgecolor="white",
+            linewidth=0.0,
+            ecolor=style.INK,
+            label=term,
+        )
     marks = record.attributes.get("marks")
     if marks is not None:
         low, high = np.arange(len(names)) - 0.45, np.arange(len(names)) + 0.45

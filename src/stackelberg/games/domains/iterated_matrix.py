@@ -23,10 +23,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ... import _boundary as boundary
+from ..._errors import InputError
 from ..._types import AnyArray, Key
 from ...calculus.simplex import logarithm
 from ..environment import Box, Discrete, Space, Transition
-from ..exact_environment import AbstractExactEnvironment
+from ..exact_environment import AbstractEndlessEnvironment
 from ..markov import MarkovGame
 
 
@@ -42,7 +43,7 @@ class Round(eqx.Module):
     history: Int[AnyArray, ""]
 
 
-class IteratedMatrixGame(AbstractExactEnvironment):
+class IteratedMatrixGame(AbstractEndlessEnvironment):
     """A matrix game that is repeated `num_steps` times, by players who remember the last `depth` rounds.
 
     - `leader_payoff`, `follower_payoff`: `(a, b)`.
@@ -50,8 +51,11 @@ class IteratedMatrixGame(AbstractExactEnvironment):
     - `sight`: "both" when the players remember both actions, "opponent" when each remembers the other's alone.
     - `is_mixed`: whether the leader says a mixture `(a,)` each time, from which its action is drawn. Asked about a
       memory it then answers by a mixture too.
+    - `continuation`: the chance that there is another round, 1 where there always is, up to `num_steps`.
 
-    Values are sums over rounds, undiscounted. Raises `InputError` naming the field.
+    Values are sums over rounds, undiscounted. With a continuation below 1, which needs players that remember both
+    actions, they are those without the cut at `num_steps`, sums discounted by it; and best responses are found by
+    policy iteration, at any depth. Raises `InputError` naming the field.
     """
 
     leader_payoff: Float[AnyArray, "a b"]
@@ -60,6 +64,7 @@ class IteratedMatrixGame(AbstractExactEnvironment):
     depth: int = eqx.field(static=True)
     sight: Sight = eqx.field(static=True)
     is_mixed: bool = eqx.field(static=True)
+    continuation: float = eqx.field(static=True)
 
     def __init__(
         self,
@@ -69,6 +74,7 @@ class IteratedMatrixGame(AbstractExactEnvironment):
         depth: Any = 1,
         sight: Any = "both",
         is_mixed: Any = False,
+        continuation: Any = 1.0,
     ) -> None:
         self.leader_payoff = boundary.real_array("leader_payoff", leader_payoff, axes=("a", "b"))
         self.follower_payoff = boundary.real_array(
@@ -78,6 +84,15 @@ class IteratedMatrixGame(AbstractExactEnvironment):
         self.depth = boundary.whole_number("depth", depth, low=0)
         self.sight = boundary.one_of("sight", sight, SIGHTS)  # type: ignore[assignment]
         self.is_mixed = boundary.boolean("is_mixed", is_mixed)
+        self.continuation = boundary.real_number("continuation", continuation, low=0.0, high=1.0)
+        if self.continuation < 1.0 and self.sight != "both":
+            raise InputError(
+                boundary.INCONSISTENT,
+                "continuation",
+                found=f"it is {self.continuation:g}, and players remember the {self.sight}'s action alone",
+                allowed='play that goes on by chance needs players that remember both actions: sight="both"',
+                remedy="Leave the sight out, or the continuation.",
+            )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -104,15 +119,21 @@ class IteratedMatrixGame(AbstractExactEnvironment):
     def step(self, state: Round, actions: tuple[AnyArray, ...], key: Key) -> Transition:
         """One round."""
         a, b = actions
+        of_row, of_end = jr.split(key) if self.continuation < 1.0 else (key, key)
         if self.is_mixed:
-            a = jr.categorical(key, logarithm(jnp.asarray(a)))
+            a = jr.categorical(of_row, logarithm(jnp.asarray(a)))
         history = jnp.asarray(self._next)[state.history, a, b]
         rewards = jnp.stack([jnp.asarray(self.leader_payoff)[a, b], jnp.asarray(self.follower_payoff)[a, b]])
         sees = tuple(jnp.asarray(seen)[history] for seen in self._seen)
-        return Transition(Round(state.time + 1, history), sees, rewards, state.time + 1 >= self.num_steps)
+        is_over = state.time + 1 >= self.num_steps
+        if self.continuation < 1.0:
+            is_over = is_over | (jr.uniform(of_end) >= self.continuation)
+        return Transition(Round(state.time + 1, history), sees, rewards, is_over)
 
     def values(self, commitment: Float[AnyArray, "o a"], response: Float[AnyArray, "p b"]) -> Float[AnyArray, "2"]:
         """Expected sums of payoffs of leader and follower, exactly: the law of the memory is carried forward."""
+        if self.continuation < 1.0:
+            return self.endless_values(commitment, response)
         sees, answers = self._seen
         joint = jnp.asarray(commitment)[sees][:, :, None] * jnp.asarray(response)[answers][:, None, :]
         payoffs = jnp.stack([jnp.asarray(self.leader_payoff), jnp.asarray(self.follower_payoff)])
@@ -131,18 +152,36 @@ class IteratedMatrixGame(AbstractExactEnvironment):
     def follower_range(self) -> Float[AnyArray, ""]:
         """Of its sums of payoffs."""
         payoff = jnp.asarray(self.follower_payoff)
-        return (jnp.max(payoff) - jnp.min(payoff)) * self.num_steps
+        span = jnp.max(payoff) - jnp.min(payoff)
+        return span * self.num_steps if self.continuation == 1.0 else span / (1.0 - self.continuation)
+
+    @property
+    def chance_to_go_on(self) -> float:
+        """The continuation."""
+        return self.continuation
+
+    def decisions(
+        self, commitment: Float[AnyArray, "o a"]
+    ) -> tuple[Float[AnyArray, "2 m b"], Float[AnyArray, "m b m"], Float[AnyArray, "m"]]:
+        """Payoffs and laws averaged over the leader's action, where both remember both actions."""
+        policy = jnp.asarray(commitment)
+        payoffs = jnp.stack([jnp.asarray(self.leader_payoff), jnp.asarray(self.follower_payoff)])
+        rewards = jnp.einsum("ma,uab->umb", policy, payoffs)
+        law = jnp.einsum("ma,mabk->mbk", policy, jnp.asarray(self._moves, policy.dtype))
+        return rewards, law, jnp.eye(len(policy), dtype=policy.dtype)[0]
 
     def as_markov(self, discount: Any = None) -> MarkovGame:
         """The same as a game over stages whose states are memories of both actions: its follower sees the time.
 
-        With a `discount` in [0, 1) it is repeated without an end instead, and values are discounted sums: times 1 -
-        discount they are payoffs of a round. Where players remember both actions a commitment `(o, a)` here is the
-        commitment `(s, a)` there.
+        With a `discount` in [0, 1), or a continuation below 1, it is repeated without an end instead, and values are
+        discounted sums: times 1 - discount they are payoffs of a round. Where players remember both actions a
+        commitment `(o, a)` here is the commitment `(s, a)` there.
         """
         start = np.eye(len(self._lengths))[0]
         everywhere = lambda payoff: np.broadcast_to(np.asarray(payoff), (len(start), *self.shape))
         leader, follower = everywhere(self.leader_payoff), everywhere(self.follower_payoff)
+        if discount is None and self.continuation < 1.0:
+            discount = self.continuation
         if discount is None:
             return MarkovGame(leader, follower, self._moves, start, horizon=self.num_steps)
         return MarkovGame(leader, follower, self._moves, start, leader_discount=discount)

@@ -50,7 +50,13 @@ def matrix_game(name: Any) -> IteratedMatrixGame:
 
 
 def iterated_matrix_game(
-    name: Any, num_steps: Any = 10, depth: Any = 1, sight: Sight = "both", shift: Any = 0.0, is_mixed: Any = False
+    name: Any,
+    num_steps: Any = 10,
+    depth: Any = 1,
+    sight: Sight = "both",
+    shift: Any = 0.0,
+    is_mixed: Any = False,
+    continuation: Any = 1.0,
 ) -> IteratedMatrixGame:
     """The iterated matrix game called `name`; `shift` is added to every payoff of both players.
 
@@ -58,4 +64,4 @@ def iterated_matrix_game(
     """
     cells = MATRIX_GAMES[boundary.one_of("name", name, list(MATRIX_GAMES))]
     moved = cells + boundary.real_number("shift", shift)
-    return IteratedMatrixGame(moved[..., 0], moved[..., 1], num_steps, depth, sight, is_mixed)
+    return IteratedMatrixGame(moved[..., 0], moved[..., 1], num_steps, depth, sight, is_mixed, continuation)
