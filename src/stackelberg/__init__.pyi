@@ -86,6 +86,7 @@ from .games.domains.iterated_matrix import IteratedMatrixGame
 from .games.domains.allocation import AllocationGame
 from .games.domains.crossing import CrossingGame
 from .games.domains.matrix_design import MatrixDesignGame
+from .games.domains.message_price import MessagePriceGame, information_game, message_space_game
 from .games.domains.ordinal import iterated_matrix_game, matrix_game, matrix_game_names
 from .solvers.deterministic_policies import DeterministicPolicies
 from .followers.query import AbstractQueryOracle

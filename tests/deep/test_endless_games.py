@@ -111,7 +111,7 @@ def test_a_patrol_step_by_step():
     assert behind.observations[0] == 2
     assert not bool(behind.is_over)
     across = move(behind.state, 0, 3)
-    np.testing.assert_allclose(across.rewards, [-0.2, 0.25])
+    np.testing.assert_allclose(across.rewards, [0.2, 0.25])
     assert bool(across.is_over)
     assert across.state.place % 6 == 2 + 3  # at the end it turned
     assert move(at(place(1, 1, 0, 0)), 1, 2).state.place == place(1, 0, 1, 0)  # turned on the spot

@@ -40,6 +40,7 @@ from ..games.domains.allocation import AllocationGame
 from ..games.domains.crossing import CrossingGame
 from ..games.domains.iterated_matrix import IteratedMatrixGame
 from ..games.domains.matrix_design import MatrixDesignGame
+from ..games.domains.message_price import MessagePriceGame
 from ..games.files import GAMES, read_game
 from ..play.agent import Repeated
 from ..play.changing_world import DriftingWorld, RememberingWorld
@@ -110,6 +111,7 @@ DEEP: dict[str, type] = {
     "allocation": AllocationGame,
     "crossing": CrossingGame,
     "matrix-design": MatrixDesignGame,
+    "message-price": MessagePriceGame,
     "pure-nash": PureNash,
     "no-regret": NoRegret,
     "best-response-truth": BestResponseTruth,

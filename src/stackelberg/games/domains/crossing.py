@@ -17,8 +17,8 @@ from ..exact_environment import AbstractEndlessEnvironment
 from ..markov import MarkovGame
 
 
-GAINS = (1.0, 0.5, 0.9, 0.4, 0.8, 0.6, 0.7, 1.0)
-LOSSES = (0.2, 0.6, 1.0, 0.5, 0.9, 0.3, 1.0, 0.7)
+FOLLOWER_GAINS = (1.0, 0.5, 0.9, 0.4, 0.8, 0.6, 0.7, 1.0)
+LEADER_GAINS = (0.2, 0.6, 1.0, 0.5, 0.9, 0.3, 1.0, 0.7)
 
 ON, TURN = 0, 1
 STAY, LEFT, RIGHT, UP = range(4)
@@ -34,7 +34,8 @@ class Standing(eqx.Module):
 class CrossingGame(AbstractEndlessEnvironment):
     """A guard walks along a fence of n columns; a follower on this side wants to be on the other.
 
-    - `gains`, `losses`: `(n,)`, what crossing at a column pays the follower and costs the leader.
+    - `follower_gains`, `leader_gains`: `(n,)`, what a crossing at each column pays them. A guard who would rather have
+      nobody through has negative ones; one who guides has its favourite gates.
     - `reach`: how many columns to either side the guard catches.
     - `caught`: what being caught pays the leader and costs the follower.
     - `discount`: the chance that play goes on after a step, in [0, 1).  `num_steps`: after which it is cut.
@@ -48,8 +49,8 @@ class CrossingGame(AbstractEndlessEnvironment):
     `values` are those without the cut: sums discounted by `discount`.
     """
 
-    gains: Float[AnyArray, "n"]
-    losses: Float[AnyArray, "n"]
+    follower_gains: Float[AnyArray, "n"]
+    leader_gains: Float[AnyArray, "n"]
     reach: int = eqx.field(static=True)
     caught: float
     discount: float = eqx.field(static=True)
@@ -57,15 +58,16 @@ class CrossingGame(AbstractEndlessEnvironment):
 
     def __init__(
         self,
-        gains: Any = GAINS,
-        losses: Any = LOSSES,
+        follower_gains: Any = FOLLOWER_GAINS,
+        leader_gains: Any = LEADER_GAINS,
         reach: Any = 1,
         caught: Any = 1.0,
         discount: Any = 0.95,
         num_steps: Any = 40,
     ) -> None:
-        self.gains = boundary.real_array("gains", gains, axes=("n",))
-        self.losses = boundary.real_array("losses", losses, axes=np.shape(self.gains))
+        self.follower_gains = boundary.real_array("follower_gains", follower_gains, axes=("n",))
+        sizes = np.shape(self.follower_gains)
+        self.leader_gains = boundary.real_array("leader_gains", leader_gains, axes=sizes)
         self.reach = boundary.whole_number("reach", reach, low=0)
         self.caught = boundary.real_number("caught", caught, low=0.0)
         self.discount = boundary.real_number("discount", discount, low=0.0, high=1.0)
@@ -74,7 +76,7 @@ class CrossingGame(AbstractEndlessEnvironment):
     @property
     def num_columns(self) -> int:
         """n."""
-        return int(np.shape(self.gains)[0])
+        return int(np.shape(self.follower_gains)[0])
 
     @property
     def observation_spaces(self) -> tuple[Discrete, Discrete]:
@@ -89,7 +91,7 @@ class CrossingGame(AbstractEndlessEnvironment):
     @property
     def follower_range(self) -> Any:
         """From being caught to the largest gain."""
-        return jnp.max(jnp.asarray(self.gains)) + self.caught
+        return jnp.max(jnp.asarray(self.follower_gains)) + self.caught
 
     def reset(self, key: Key) -> tuple[Standing, tuple[AnyArray, ...]]:
         """The follower's column is drawn."""
@@ -146,9 +148,9 @@ class CrossingGame(AbstractEndlessEnvironment):
     @property
     def _prices(self) -> Float[AnyArray, "2 k"]:
         """What leader and follower are paid for a crossing at each column, and for a catch."""
-        losses, gains = -jnp.asarray(self.losses), jnp.asarray(self.gains)
+        of_leader, gains = jnp.asarray(self.leader_gains), jnp.asarray(self.follower_gains)
         caught = jnp.stack([jnp.asarray(self.caught), -jnp.asarray(self.caught)])
-        return jnp.concatenate([jnp.stack([losses, gains]), caught[:, None].astype(gains.dtype)], axis=1)
+        return jnp.concatenate([jnp.stack([of_leader, gains]), caught[:, None].astype(gains.dtype)], axis=1)
 
     @property
     def _start(self) -> Float[np.ndarray, "s"]:
