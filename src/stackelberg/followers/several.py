@@ -193,9 +193,10 @@ class NoRegret(AbstractEquilibriumOracle):
 def pure_policies(game: AbstractSeveralFollowers) -> tuple[Float[np.ndarray, "k p b"], ...]:
     """All deterministic policies of each follower; `InputError` where they make more than 4,096 profiles.
 
-    An observation after which nothing more is done counts too.
+    Where it has nothing to decide a follower takes action 0.
     """
-    shapes = [game.shape_of(1 + seat) for seat in range(game.num_seats - 1)]
+    seats = range(1, game.num_seats)
+    shapes = [(game.num_deciding(seat), game.shape_of(seat)[1]) for seat in seats]
     total = int(np.prod([float(num_actions) ** seen for seen, num_actions in shapes]))
     if total > MOST_POLICIES:
         raise InputError(
@@ -205,10 +206,12 @@ def pure_policies(game: AbstractSeveralFollowers) -> tuple[Float[np.ndarray, "k 
             allowed=f"at most {MOST_POLICIES} are gone through one by one",
             remedy="Take followers that learn among themselves: sg.NoRegret(environment).",
         )
-    return tuple(
-        np.eye(num_actions)[np.array(list(itertools.product(range(num_actions), repeat=seen)), dtype=int)]
-        for seen, num_actions in shapes
-    )
+    every = []
+    for seat, (deciding, num_actions) in zip(seats, shapes, strict=True):
+        actions = np.array(list(itertools.product(range(num_actions), repeat=deciding)), dtype=int)
+        idle = np.zeros((len(actions), game.shape_of(seat)[0] - deciding), dtype=int)
+        every.append(np.eye(num_actions)[np.concatenate([actions, idle], axis=1)])
+    return tuple(every)
 
 
 def action_values(

@@ -37,6 +37,10 @@ class AbstractSeveralFollowers(AbstractEnvironment):
         seen, actions = (boundary.instance("environment", space, Discrete, of_seat).size for space in spaces)
         return seen, actions
 
+    def num_deciding(self, seat: int) -> int:
+        """How many of a follower's observations, the first ones, it has something to decide at; all of them here."""
+        return self.shape_of(seat)[0]
+
     def check_commitment(self, commitment: object) -> Float[AnyArray, "o a"]:
         """A distribution over the leader's actions for each of its observations."""
         return boundary.distribution("commitment", boundary.real_array("commitment", commitment, axes=self.shape_of(0)))

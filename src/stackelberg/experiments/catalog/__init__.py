@@ -8,6 +8,7 @@ from .foundations import COMMITMENT, ESTIMATION
 from .oracles_allocation import ENTRIES as allocation
 from .oracles_conditions import ENTRIES as conditions
 from .oracles_matrix_games import ENTRIES as matrix_games
+from .oracles_mechanisms import ENTRIES as mechanisms
 from .oracles_mixed import ENTRIES as mixed
 from .oracles_shepherd import ENTRIES as shepherd
 from .quantal_ahead import ENTRIES as ahead
@@ -25,7 +26,7 @@ from .quantal_scaling import ENTRIES as scaling
 
 QUANTAL = (identities, planning, likelihood, regret, pessimism, misspecified, farsighted, ahead, race, scaling, classes)
 
-ORACLES = (matrix_games, conditions, mixed, allocation, shepherd)
+ORACLES = (matrix_games, conditions, mixed, allocation, mechanisms, shepherd)
 
 _EVERY = (COMMITMENT, ESTIMATION, *(entry for entries in (*QUANTAL, *ORACLES) for entry in entries))
 

@@ -17,8 +17,9 @@ from ..exact_environment import AbstractEndlessEnvironment
 from ..markov import MarkovGame
 
 
-FOLLOWER_GAINS = (1.0, 0.5, 0.9, 0.4, 0.8, 0.6, 0.7, 1.0)
-LEADER_GAINS = (0.2, 0.6, 1.0, 0.5, 0.9, 0.3, 1.0, 0.7)
+FOLLOWER_GAINS = (0.7, 0.7, 0.6, 0.6, 0.5, 1.0, 0.8, 0.8)
+LEADER_GAINS = (1.0, 0.4, 1.0, 0.2, 1.0, 0.3, 0.3, 0.0)
+"""Of the deterministic leaders 1 in 260 comes within 5 % of the best one."""
 
 ON, TURN = 0, 1
 STAY, LEFT, RIGHT, UP = range(4)
@@ -62,8 +63,8 @@ class CrossingGame(AbstractEndlessEnvironment):
         leader_gains: Any = LEADER_GAINS,
         reach: Any = 1,
         caught: Any = 1.0,
-        discount: Any = 0.95,
-        num_steps: Any = 40,
+        discount: Any = 0.98,
+        num_steps: Any = 60,
     ) -> None:
         self.follower_gains = boundary.real_array("follower_gains", follower_gains, axes=("n",))
         sizes = np.shape(self.follower_gains)

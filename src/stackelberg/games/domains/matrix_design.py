@@ -69,6 +69,10 @@ class MatrixDesignGame(AbstractSeveralFollowers):
         num_rows, num_columns, _ = np.shape(self.payoffs)
         return Discrete(len(self.payments) ** 2), Discrete(num_rows), Discrete(num_columns)
 
+    def num_deciding(self, seat: int) -> int:
+        """At the first."""
+        return self.shape_of(0)[0] if seat == 0 else 1
+
     @property
     def follower_range(self) -> Any:
         """Of a payoff and a payment together."""

@@ -96,6 +96,10 @@ class MessagePriceGame(AbstractSeveralFollowers):
         count = self.num_followers
         return Discrete(count * len(self.prices)), *(Discrete(self.num_messages) for _ in range(count))
 
+    def num_deciding(self, seat: int) -> int:
+        """At its types, before it has said anything."""
+        return self.shape_of(0)[0] if seat == 0 else int(np.shape(self.item_values)[1])
+
     @property
     def follower_range(self) -> Any:
         """Of a value less a price."""
