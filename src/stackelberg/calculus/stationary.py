@@ -7,6 +7,9 @@ within ε / (1 - discount) of the fixed point.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -17,6 +20,7 @@ from .simplex import quantal_choice, soft_average
 
 
 MOST_ITERATIONS = 1_000
+MOST_SWEEPS = 100_000
 
 
 @jax.jit
@@ -122,6 +126,29 @@ def tied_response(
     sign = -1.0 if ties == "adversary" else 1.0
     response, _ = optimal_values(sign * jnp.asarray(leader_reward), law, discounts[1], tied)
     return response
+
+
+def iterated_values(
+    update: Callable[[Float[AnyArray, "s"]], Float[AnyArray, "s"]], size: int, dtype: Any
+) -> tuple[Float[AnyArray, "s"], Float[AnyArray, ""]]:
+    """The fixed point of an update that contracts, from 0 on, and its last change: a few ulp of the largest value.
+
+    For laws that are looked up and not held as matrices, and where many problems are batched: linear systems of some
+    hundred states, batched and in a loop, can wait for each other for ever.
+    """
+
+    def goes_on(state):
+        value, change, count = state
+        return (change > 4.0 * jnp.finfo(dtype).eps * (1.0 + jnp.max(jnp.abs(value)))) & (count < MOST_SWEEPS)
+
+    def sweep(state):
+        value, _, count = state
+        after = update(value)
+        return after, jnp.max(jnp.abs(after - value)), count + 1
+
+    start = (jnp.zeros(size, dtype), jnp.asarray(jnp.inf, dtype), 0)
+    value, change, _ = jax.lax.while_loop(goes_on, sweep, start)
+    return value, change
 
 
 def _rounding(reward, value):

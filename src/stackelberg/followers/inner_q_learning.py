@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from .. import _boundary as boundary
 from .._types import AnyArray, Key
@@ -19,7 +19,7 @@ from .query import AbstractQueryOracle
 class Trial(eqx.Module):
     """What the follower's actions are worth `(p, b)`, and where its trial play stands.
 
-    `shaken` is `worth` with the noise of this trial; `key` is that of the whole phase.
+    `shaken` is `worth` with the noise of this trial, which began at step `begun`; `key` is that of the whole phase.
     """
 
     worth: Float[AnyArray, "p b"]
@@ -27,16 +27,17 @@ class Trial(eqx.Module):
     game: Any
     observations: tuple[AnyArray, ...]
     count: Int[AnyArray, ""]
-    is_over: Bool[AnyArray, ""]
+    begun: Int[AnyArray, ""]
     key: Key
 
 
 class InnerQLearning(AbstractQueryOracle):
     """Tabular Q-learning that plays `num_trials` games against the leader before the one that counts.
 
-    Every step of a trial is a query: the leader answers its own observation, the follower acts, both are paid, the
-    follower learns. Its response is the greedy one. The inner loop of most earlier approaches; its answer is noisy,
-    and a leader can profit from that (`BestResponseTruth` tells).
+    Where games end early it plays more of them, in as many steps. Every step of a trial is a query: the leader answers
+    its own observation, the follower acts, both are paid, the follower learns. Its response is the greedy one. The
+    inner loop of most earlier approaches; its answer is noisy, and a leader can profit from that (`BestResponseTruth`
+    tells).
 
     - `environment`: a game with one follower, whose observations and actions are counted.
     - `num_trials`: games.  `learning_rate`: in (0, 1].  `discount`: of what comes later, 1 for none.
@@ -51,7 +52,7 @@ class InnerQLearning(AbstractQueryOracle):
     learning_rate: float
     discount: float
     exploration: float
-    parameter_noise: float
+    parameter_noise: float = eqx.field(static=True)
     initial_worth: float
     initial_noise: float
 
@@ -107,19 +108,18 @@ class InnerQLearning(AbstractQueryOracle):
         made = self.environment.step(state.game, (action, chosen), of_game)
         worth = jnp.asarray(state.worth)
         later = jnp.where(made.is_over, 0.0, jnp.max(worth[made.observations[1]]))
-        is_on = ~state.is_over
-        push = is_on * self.learning_rate * (made.rewards[1] + self.discount * later - worth[own, chosen])
+        push = self.learning_rate * (made.rewards[1] + self.discount * later - worth[own, chosen])
         worth, shaken = worth.at[own, chosen].add(push), jnp.asarray(state.shaken).at[own, chosen].add(push)
         count = state.count + 1
         fresh = self._begun(worth, of_next, of_noise)
-        is_new = count % self.environment.num_steps == 0
+        is_new = made.is_over | (count - state.begun == self.environment.num_steps)
         pick = lambda new, old: jnp.where(is_new, new, old)
-        game, seen, shaken, is_over = jax.tree.map(
+        game, seen, shaken, begun = jax.tree.map(
             pick,
-            (fresh.game, fresh.observations, fresh.shaken, fresh.is_over),
-            (made.state, made.observations, shaken, state.is_over | made.is_over),
+            (fresh.game, fresh.observations, fresh.shaken, count),
+            (made.state, made.observations, shaken, state.begun),
         )
-        return Trial(worth, shaken, game, seen, count, is_over, state.key), jnp.where(is_on, made.rewards[0], 0.0)
+        return Trial(worth, shaken, game, seen, count, begun, state.key), made.rewards[0]
 
     def response(self, state: Trial) -> tuple[Float[AnyArray, "p b"]]:
         """The greedy policy."""
@@ -129,5 +129,7 @@ class InnerQLearning(AbstractQueryOracle):
         """A trial from its start."""
         of_game, noise = jr.fold_in(key, 0), jr.fold_in(key, 1) if of_noise is None else of_noise
         game, observations = self.environment.reset(of_game)
-        shaken = worth + self.parameter_noise * jr.normal(noise, jnp.shape(worth))
-        return Trial(worth, shaken, game, observations, jnp.int32(0), jnp.bool_(False), key)
+        shaken = worth
+        if self.parameter_noise > 0.0:
+            shaken = worth + self.parameter_noise * jr.normal(noise, jnp.shape(worth))
+        return Trial(worth, shaken, game, observations, jnp.int32(0), jnp.int32(0), key)

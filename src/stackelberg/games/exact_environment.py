@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,7 @@ from jaxtyping import Float
 from .. import _boundary as boundary
 from .._errors import InputError
 from .._types import AnyArray, Ties
-from ..calculus.stationary import policy_values, tied_response
+from ..calculus.stationary import iterated_values
 from .base import AbstractGame, AbstractProblem
 from .environment import AbstractEnvironment, Box, Space
 
@@ -120,7 +122,7 @@ class StationaryResponse(AbstractProblem):
 
 
 class AbstractEndlessEnvironment(AbstractExactEnvironment):
-    """A game that goes on by chance, in which the follower sees the state: best responses by policy iteration.
+    """A game that goes on by chance, in which the follower sees the state: best responses by value iteration.
 
     Where `chance_to_go_on` is 1 it ends after a number of rounds, and policies are gone through one by one.
     """
@@ -131,39 +133,64 @@ class AbstractEndlessEnvironment(AbstractExactEnvironment):
         """After each step, apart from steps that end the game."""
 
     @abstractmethod
-    def decisions(
-        self, commitment: Float[AnyArray, "o a"]
-    ) -> tuple[Float[AnyArray, "u p b"], Float[AnyArray, "p b p"], Float[AnyArray, "p"]]:
-        """What leader and follower are paid, the law of the next observation, and of the first, under a commitment.
-
-        Rows of the law sum to less than 1 where a step can end the game.
-        """
+    def decisions(self, commitment: Float[AnyArray, "o a"]) -> Decisions:
+        """What the follower's actions pay, and lead to, under a commitment."""
 
     def endless_values(
         self, commitment: Float[AnyArray, "o a"], response: Float[AnyArray, "p b"]
     ) -> Float[AnyArray, "2"]:
-        """Sums discounted by the chance to go on, by linear systems."""
-        rewards, law, start = self.decisions(commitment)
-        response = jnp.asarray(response, law.dtype)
-        each = [policy_values(reward, law, response, self.chance_to_go_on) for reward in rewards]
-        return jnp.stack([jnp.asarray(start) @ one for one in each])
+        """Sums discounted by the chance to go on."""
+        made = self.decisions(commitment)
+        response, discount = jnp.asarray(response, made.rewards.dtype), self.chance_to_go_on
+
+        def worth(reward):
+            update = lambda value: jnp.sum(response * (reward + discount * made.onwards(value)), axis=-1)
+            return iterated_values(update, reward.shape[0], reward.dtype)[0]
+
+        return jnp.stack([made.start @ worth(reward) for reward in made.rewards])
 
     def induce(self, commitment: Float[AnyArray, "o a"]) -> StationaryResponse:
         """What the follower faces."""
         return (EndlessResponse if self.chance_to_go_on < 1.0 else StationaryResponse)(self, commitment)
 
 
+@dataclass(frozen=True, eq=False)
+class Decisions:
+    """A decision process of the follower without an end.
+
+    - `rewards`: `(2, p, b)`, the leader's and its own.  `start`: `(p,)`.
+    - `onwards`: from values `(p,)` of observations to the expected value of the next one `(p, b)`, 0 once all is over.
+    """
+
+    rewards: jax.Array
+    onwards: Callable[[AnyArray], jax.Array]
+    start: jax.Array
+
+
 class EndlessResponse(StationaryResponse):
     """The follower's decision process where play goes on by chance."""
 
     def best_response(self, ties: Ties = "leader", tolerance: float = 0.0) -> Float[AnyArray, "p b"]:
-        """By policy iteration; "uniform" spreads over tied actions."""
+        """By value iteration; "uniform" spreads over tied actions.
+
+        Actions count as tied within `tolerance` × the follower's range and the proven error of the values. A second
+        iteration over tied actions serves the leader, or its adversary.
+        """
         game = self.game
         assert isinstance(game, AbstractEndlessEnvironment)
-        (of_leader, own), law, _ = game.decisions(self.commitment)
-        discount = game.chance_to_go_on
-        slack = tolerance * (1.0 - discount) * jnp.asarray(game.follower_range)
-        return tied_response(own, of_leader, law, (discount, discount), slack, ties)
+        made, discount = game.decisions(self.commitment), game.chance_to_go_on
+        of_leader, own = made.rewards
+        worth = lambda reward, value: reward + discount * made.onwards(value)
+        value, change = iterated_values(lambda value: jnp.max(worth(own, value), axis=-1), own.shape[0], own.dtype)
+        action_value = worth(own, value)
+        slack = tolerance * jnp.asarray(game.follower_range, own.dtype) + 2.0 * change / (1.0 - discount)
+        tied = action_value >= jnp.max(action_value, axis=-1, keepdims=True) - slack - 8.0 * jnp.finfo(own.dtype).eps
+        if ties == "uniform":
+            return tied / jnp.sum(tied, axis=-1, keepdims=True)
+        reward = -of_leader if ties == "adversary" else of_leader
+        among = lambda value: jnp.where(tied, worth(reward, value), -jnp.inf)
+        value, _ = iterated_values(lambda value: jnp.max(among(value), axis=-1), own.shape[0], own.dtype)
+        return jax.nn.one_hot(jnp.argmax(among(value), axis=-1), own.shape[-1], dtype=own.dtype)
 
 
 def _size(space: Space) -> int:

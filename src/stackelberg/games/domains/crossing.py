@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from ... import _boundary as boundary
 from ..._types import AnyArray, Key
 from ..environment import Discrete, Transition
-from ..exact_environment import AbstractEndlessEnvironment
+from ..exact_environment import AbstractEndlessEnvironment, Decisions
 from ..markov import MarkovGame
 
 
@@ -111,7 +111,7 @@ class CrossingGame(AbstractEndlessEnvironment):
         return Transition(Standing(time, place), (place % (2 * self.num_columns), place), rewards, ends)
 
     def values(self, commitment: Float[AnyArray, "o a"], response: Float[AnyArray, "p b"]) -> Float[AnyArray, "2"]:
-        """Discounted sums, by linear systems."""
+        """Discounted sums."""
         return self.endless_values(commitment, response)
 
     @property
@@ -119,18 +119,14 @@ class CrossingGame(AbstractEndlessEnvironment):
         """The discount."""
         return self.discount
 
-    def decisions(
-        self, commitment: Float[AnyArray, "o a"]
-    ) -> tuple[Float[AnyArray, "2 p b"], Float[AnyArray, "p b p"], Float[AnyArray, "p"]]:
-        """Rewards and laws averaged over what the guard does."""
+    def decisions(self, commitment: Float[AnyArray, "o a"]) -> Decisions:
+        """Rewards and what follows, averaged over what the guard does."""
         policy = self._everywhere(commitment)
         following, payoffs, is_over = self._tables
-        size, num_moves = len(following), following.shape[2]
         rewards = jnp.einsum("uk,ksab,sa->usb", self._prices, jnp.asarray(payoffs, policy.dtype), policy)
         goes_on = policy[:, :, None] * ~is_over
-        places = jnp.arange(size)[:, None, None], jnp.arange(num_moves)[None, None], following
-        law = jnp.zeros((size, num_moves, size), policy.dtype).at[places].add(goes_on)
-        return rewards, law, jnp.asarray(self._start, policy.dtype)
+        onwards = lambda value: jnp.sum(goes_on * value[jnp.asarray(following)], axis=1)
+        return Decisions(rewards.astype(policy.dtype), onwards, jnp.asarray(self._start, policy.dtype))
 
     def as_markov(self) -> MarkovGame:
         """The same without the cut, with one more state, in which all is over. Policies are on all states, `(s, a)`."""

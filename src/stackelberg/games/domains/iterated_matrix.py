@@ -27,7 +27,7 @@ from ..._errors import InputError
 from ..._types import AnyArray, Key
 from ...calculus.simplex import logarithm
 from ..environment import Box, Discrete, Space, Transition
-from ..exact_environment import AbstractEndlessEnvironment
+from ..exact_environment import AbstractEndlessEnvironment, Decisions
 from ..markov import MarkovGame
 
 
@@ -55,7 +55,7 @@ class IteratedMatrixGame(AbstractEndlessEnvironment):
 
     Values are sums over rounds, undiscounted. With a continuation below 1, which needs players that remember both
     actions, they are those without the cut at `num_steps`, sums discounted by it; and best responses are found by
-    policy iteration, at any depth. Raises `InputError` naming the field.
+    value iteration, at any depth. Raises `InputError` naming the field.
     """
 
     leader_payoff: Float[AnyArray, "a b"]
@@ -160,15 +160,13 @@ class IteratedMatrixGame(AbstractEndlessEnvironment):
         """The continuation."""
         return self.continuation
 
-    def decisions(
-        self, commitment: Float[AnyArray, "o a"]
-    ) -> tuple[Float[AnyArray, "2 m b"], Float[AnyArray, "m b m"], Float[AnyArray, "m"]]:
-        """Payoffs and laws averaged over the leader's action, where both remember both actions."""
+    def decisions(self, commitment: Float[AnyArray, "o a"]) -> Decisions:
+        """Payoffs and what follows, averaged over the leader's action, where both remember both actions."""
         policy = jnp.asarray(commitment)
         payoffs = jnp.stack([jnp.asarray(self.leader_payoff), jnp.asarray(self.follower_payoff)])
-        rewards = jnp.einsum("ma,uab->umb", policy, payoffs)
-        law = jnp.einsum("ma,mabk->mbk", policy, jnp.asarray(self._moves, policy.dtype))
-        return rewards, law, jnp.eye(len(policy), dtype=policy.dtype)[0]
+        rewards = jnp.einsum("ma,uab->umb", policy, payoffs).astype(policy.dtype)
+        onwards = lambda value: jnp.einsum("ma,mab->mb", policy, value[jnp.asarray(self._next)])
+        return Decisions(rewards, onwards, jnp.eye(len(policy), dtype=policy.dtype)[0])
 
     def as_markov(self, discount: Any = None) -> MarkovGame:
         """The same as a game over stages whose states are memories of both actions: its follower sees the time.
