@@ -221,4 +221,4 @@ def test_the_published_game_by_brute_force():
 
 def test_too_many_profiles_are_refused():
     with pytest.raises(sg.InputError, match=r"NoRegret"):
-        sg.PureNash(sg.MatrixDesignGame(np.ones((9, 9, 2))))
+        sg.PureNash(sg.MatrixDesignGame(np.ones((70, 70, 2))))
