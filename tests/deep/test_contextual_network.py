@@ -87,9 +87,8 @@ def test_networks_learn_to_answer_every_leader():
     assert np.mean(regrets) < 0.5
     assert np.sum(np.array(regrets) < 1e-4) >= 6
     even = sg.ContextualNetwork(SHORT, is_greedy=False)
-    assert all(
-        float(jnp.abs(one - 0.5).max()) < 0.05 for one in even.response(Answers(jnp.eye(2)[[0, 0, 1]], jnp.int32(3)))
-    )
+    answers = Answers(jnp.eye(2)[jnp.array([0, 0, 1])], jnp.int32(3))
+    assert all(float(jnp.abs(one - 0.5).max()) < 0.05 for one in even.response(answers))
 
 
 def test_weights_in_a_row_are_the_same_networks():

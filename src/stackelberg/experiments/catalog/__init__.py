@@ -7,6 +7,7 @@ from .base import Evidence as Evidence, Reproduction as Reproduction
 from .foundations import COMMITMENT, ESTIMATION
 from .oracles_allocation import ENTRIES as allocation
 from .oracles_conditions import ENTRIES as conditions
+from .oracles_instances import ENTRIES as instances
 from .oracles_matrix_games import ENTRIES as matrix_games
 from .oracles_mechanisms import ENTRIES as mechanisms
 from .oracles_mixed import ENTRIES as mixed
@@ -26,7 +27,7 @@ from .quantal_scaling import ENTRIES as scaling
 
 QUANTAL = (identities, planning, likelihood, regret, pessimism, misspecified, farsighted, ahead, race, scaling, classes)
 
-ORACLES = (matrix_games, conditions, mixed, allocation, mechanisms, shepherd)
+ORACLES = (matrix_games, instances, conditions, mixed, allocation, mechanisms, shepherd)
 
 _EVERY = (COMMITMENT, ESTIMATION, *(entry for entries in (*QUANTAL, *ORACLES) for entry in entries))
 
