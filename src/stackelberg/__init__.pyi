@@ -83,6 +83,8 @@ from .games.environment import AbstractEnvironment, Box, Discrete, Transition
 from .games.environment_check import check_environment
 from .games.exact_environment import AbstractExactEnvironment
 from .games.domains.iterated_matrix import IteratedMatrixGame
+from .games.adapters.host import HostEnvironment, from_gymnasium, from_pettingzoo
+from .games.adapters.pettingzoo import to_pettingzoo
 from .games.domains.allocation import AllocationGame
 from .games.domains.crossing import CrossingGame
 from .games.domains.matrix_design import MatrixDesignGame
