@@ -11,7 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import stackelberg as sg
+from stackelberg._learner import advance
 
+from .contextual_peer import COPIES, LENGTH, ROLLOUT, peer as by_stable_baselines
 from .measure import Row, compare
 
 
@@ -50,6 +52,7 @@ def rows() -> list[Row]:
             target=20e-6,
             note="no peer",
         ),
+        contextual(),
         compare(
             "deep",
             "12 games × 5 seeds × 500,000 leader steps, pretraining included",
@@ -59,6 +62,28 @@ def rows() -> list[Row]:
             note="no peer in this run",
         ),
     ]
+
+
+def contextual() -> Row:
+    """A contextual follower of 64×64 by PPO, 64 copies: CPU seconds an environment step."""
+    learner = sg.ContextualPPO(sg.iterated_matrix_game("prisoners_dilemma", LENGTH, is_mixed=True), COPIES, ROLLOUT)
+    run, _ = sg.train(learner, 1)
+    other, steps = by_stable_baselines(), 10
+
+    def ours():
+        jax.block_until_ready(advance(learner, run, steps, monitor_every=steps)[0].state.policies)
+
+    return compare(
+        "deep",
+        "contextual PPO, 64×64, 64 copies: an environment step",
+        ours,
+        peer=other,
+        peer_name="SB3" if other else "",
+        units=steps * COPIES * ROLLOUT,
+        peer_units=COPIES * ROLLOUT,
+        target=6e-6,
+        note="" if other else "no peer: install stable-baselines3 to compare",
+    )
 
 
 def in_numpy(game: sg.IteratedMatrixGame, leader: np.ndarray) -> float:
