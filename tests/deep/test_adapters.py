@@ -1,6 +1,6 @@
 """Environments of other libraries as ours, and ours as theirs: their own tests, round trips, and plain loops."""
 
-import builtins
+import sys
 
 import gymnasium
 import numpy as np
@@ -105,14 +105,9 @@ def test_errors_say_what_to_do(monkeypatch):
     host = sg.from_gymnasium(Counted)
     with pytest.raises(sg.InputError, match=r"policies.*follower"):
         host.rollout([], 3)
-    real = builtins.__import__
-    import importlib
-
-    def missing(name, *rest):
-        if name == "pettingzoo":
-            raise ImportError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr(importlib, "import_module", missing)
+    monkeypatch.setitem(sys.modules, "pettingzoo", None)  # as if it were not there
     with pytest.raises(sg.InputError, match=r"E-ADAPTER-001.*stackelberg\[envs\]"):
         sg.to_pettingzoo(GAMES["dilemma"]())
+    monkeypatch.setitem(sys.modules, "gymnasium", None)
+    with pytest.raises(sg.InputError, match=r"E-ADAPTER-001.*gymnasium"):
+        sg.from_gymnasium(Counted)

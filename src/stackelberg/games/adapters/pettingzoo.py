@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import _boundary as boundary
 from ..environment import AbstractEnvironment, Discrete
-from .spaces import imported, to_gymnasium
+from .spaces import missing, to_gymnasium
 
 
 def to_pettingzoo(environment: Any, seed: Any = 0) -> Any:
@@ -24,8 +24,10 @@ def to_pettingzoo(environment: Any, seed: Any = 0) -> Any:
     example = 'sg.iterated_matrix_game("chicken")'
     game = boundary.instance("environment", environment, AbstractEnvironment, example)
     number = boundary.whole_number("seed", seed, low=0)
-    base = imported("pettingzoo").ParallelEnv
-    imported("gymnasium")
+    try:
+        from pettingzoo import ParallelEnv as base
+    except ImportError as problem:
+        raise missing("pettingzoo") from problem
 
     class Played(base):  # type: ignore[misc,valid-type]
         """The environment, as PettingZoo plays it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -26,23 +25,29 @@ class Converted(NamedTuple):
     bring_out: Callable[[Any], Any]
 
 
-def imported(library: str) -> ModuleType:
-    """The library, or an error with the command that installs it."""
+def gymnasium_library() -> ModuleType:
+    """Gymnasium, or an error with the command that installs it."""
     try:
-        return importlib.import_module(library)
+        import gymnasium
     except ImportError as problem:
-        raise InputError(
-            MISSING,
-            library,
-            found=f"{library} is not installed",
-            allowed="adapters need the library that they adapt",
-            remedy='Install it: pip install "stackelberg[envs]".',
-        ) from problem
+        raise missing("gymnasium") from problem
+    return gymnasium
+
+
+def missing(library: str) -> InputError:
+    """The error for a library that is not there."""
+    return InputError(
+        MISSING,
+        library,
+        found=f"{library} is not installed",
+        allowed="adapters need the library that they adapt",
+        remedy='Install it: pip install "stackelberg[envs]".',
+    )
 
 
 def to_gymnasium(space: Space) -> Any:
     """Theirs for ours."""
-    spaces = imported("gymnasium").spaces
+    spaces = gymnasium_library().spaces
     if isinstance(space, Discrete):
         return spaces.Discrete(space.size)
     return spaces.Box(space.low, space.high, space.shape, np.float32)
@@ -53,7 +58,7 @@ def from_gymnasium_space(field: str, space: Any) -> Converted:
 
     Raises `InputError` naming the seat for every other space.
     """
-    spaces = imported("gymnasium").spaces
+    spaces = gymnasium_library().spaces
     if isinstance(space, spaces.Discrete):
         first = int(space.start)
         return Converted(
