@@ -29,7 +29,7 @@ def to_pettingzoo(environment: Any, seed: Any = 0) -> Any:
     except ImportError as problem:
         raise missing("pettingzoo") from problem
 
-    class Played(base):  # type: ignore[misc,valid-type]
+    class Played(base):
         """The environment, as PettingZoo plays it."""
 
         metadata = {"name": type(game).__name__, "render_modes": [], "is_parallelizable": True}  # noqa: RUF012
@@ -65,7 +65,7 @@ def to_pettingzoo(environment: Any, seed: Any = 0) -> Any:
             self._time, self.agents = 0, list(self.possible_agents)
             return self._named(observations), {agent: {} for agent in self.agents}
 
-        def step(self, actions: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+        def step(self, actions: dict[str, Any]) -> tuple[dict, dict, dict, dict, dict]:
             """All agents act at once."""
             self._key, key = jax.random.split(self._key)
             chosen = tuple(
