@@ -121,3 +121,10 @@ def test_several_followers_learn_at_once():
     oracle = sg.ContextualNetwork(game, commitments(learner, run)[0, 0], width=8, num_layers=1)
     tables = oracle.response(Answers(jnp.asarray(game.uniform_commitment(), jnp.float32), jnp.int32(17)))
     assert [table.shape for table in tables] == [(3, 2), (3, 2)]
+
+
+def test_training_goes_on_bit_for_bit():
+    whole, _ = advance(TINY, start(TINY, (3, 4)), 5)
+    parts, _ = advance(TINY, start(TINY, (3, 4)), 2)
+    parts, _ = advance(TINY, parts, 3)
+    np.testing.assert_array_equal(commitments(TINY, whole), commitments(TINY, parts))

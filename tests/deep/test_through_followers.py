@@ -118,3 +118,12 @@ def test_the_monitor_says_what_it_lacks():
 
 def _process():
     return sg.StackelbergPOMDP(sg.exact_contextual(sg.iterated_matrix_game("chicken", 5, sight="opponent")))
+
+
+@pytest.mark.parametrize("leader", [sg.LeaderThroughResponse, sg.LeaderThroughLearning])
+def test_a_run_goes_on_bit_for_bit(leader):
+    learner = leader(HARD)
+    whole, _ = advance(learner, start(learner, (3, 4)), 5)
+    parts, _ = advance(learner, start(learner, (3, 4)), 2)
+    parts, _ = advance(learner, parts, 3)
+    np.testing.assert_array_equal(whole.state.logits, parts.state.logits)

@@ -55,7 +55,7 @@ def _reinforce(oracle: Callable[[IteratedMatrixGame], object], **flags: object) 
 
 
 def _inner(num_trials: int) -> Callable[[IteratedMatrixGame], InnerQLearning]:
-    """Followers whose entries start below all payoffs, so that they keep to what they happen to try first."""
+    """Followers whose entries start in the middle of what five rounds can pay."""
     return lambda game: InnerQLearning(game, num_trials, initial_worth=12.0)
 
 
