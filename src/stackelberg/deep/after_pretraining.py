@@ -53,6 +53,8 @@ class AfterPretraining(AbstractEpisodeLearner):
       networks.
     - `num_tries`: at the end the follower tries every single change of its greedy table, twice (`refined_follower`),
       and plays each change so often; more than once where the game itself is random. Networks stay as they are.
+    - `keeps_training`: whether networks go on learning, a step for each of the leader's, half of it against leaders
+      drawn from the leader's own policy: where it looks around followers then answer well.
 
     One run holds both, so that pretraining is recorded, counted and resumed like everything else.
     """
@@ -62,6 +64,7 @@ class AfterPretraining(AbstractEpisodeLearner):
     num_episodes: int = eqx.field(static=True)
     learning_rate: float | None
     num_tries: int = eqx.field(static=True)
+    keeps_training: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class AfterPretraining(AbstractEpisodeLearner):
         num_episodes: Any = 128,
         learning_rate: Any = None,
         num_tries: Any = 1,
+        keeps_training: Any = False,
     ) -> None:
         example = "sg.LeaderReinforce(sg.StackelbergPOMDP(sg.exact_contextual(game)))"
         self.leader = boundary.instance("leader", leader, AbstractLeader, example)
@@ -88,6 +92,10 @@ class AfterPretraining(AbstractEpisodeLearner):
         )
         self.learning_rate = rate
         self.num_tries = boundary.whole_number("num_tries", num_tries, low=1)
+        self.keeps_training = boundary.boolean("keeps_training", keeps_training)
+        if self.keeps_training:
+            oracle = self.leader.process.oracle
+            boundary.instance("leader.process.oracle", oracle, ContextualNetwork, "sg.ContextualNetwork(game)")
 
     @property
     def training(self) -> ContextualTraining | ContextualPPO:
@@ -128,8 +136,14 @@ class AfterPretraining(AbstractEpisodeLearner):
         leader, later = self._facing(state), jnp.asarray(n) - self.pretraining_steps
         early = lambda: self.training.sample(state.practice, n, key)
         late = lambda: leader.sample(state.learned, later, key)
+        training = self.training
+        if isinstance(training, ContextualPPO) and self.keeps_training:
+            near = self.leader.chances(state.learned)
+            further = lambda: training.sample(state.practice, n, jr.fold_in(key, 1), near)
+        else:
+            further = lambda: blank(early)
         blank = lambda make: jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(make))
-        made = jax.lax.cond(later < 0, lambda: (early(), blank(late)), lambda: (blank(early), late()))
+        made = jax.lax.cond(later < 0, lambda: (early(), blank(late)), lambda: (further(), late()))
         lesson = Lesson(made[1].made, made[1].oracles, made[1].noise, state.policies)
         return Material(made[0], lesson)
 
@@ -145,7 +159,11 @@ class AfterPretraining(AbstractEpisodeLearner):
 
         def leader_learns():
             learned, metrics = self._facing(state).update(state.learned, batch.lesson, later, key)
-            return Phases(state.practice, state.policies, learned), metrics["sampled_return"]
+            practice, policies = state.practice, state.policies
+            if self.keeps_training:
+                practice, _ = self.training.update(practice, batch.episodes, n, key)
+                policies = self.training.policies(practice)
+            return Phases(practice, policies, learned), metrics["sampled_return"]
 
         state, paid = jax.lax.cond(later < 0, follower_learns, leader_learns)
         return state, {"sampled_return": paid}

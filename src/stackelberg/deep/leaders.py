@@ -106,6 +106,11 @@ class AbstractLeader(AbstractEpisodeLearner):
         paid = jnp.sum(jnp.where(batch.made.is_query, 0.0, batch.made.rewards), axis=1)
         return state, {"sampled_return": jnp.mean(paid), **metrics}
 
+    def chances(self, state: Learned) -> Float[AnyArray, "o a"]:
+        """Those of its policy while it explores, for each observation of the game."""
+        space = boundary.instance("process", self.process.game.observation_spaces[0], Discrete, "counted observations")
+        return weight(jax.vmap(state.policy.log_choice)(self.process.shows_phase * space.size + jnp.arange(space.size)))
+
     def commitment(self, state: Learned) -> Float[AnyArray, "o a"]:
         """How it plays, for each observation of the game: its likeliest action, or its mixture where it commits to one.
 

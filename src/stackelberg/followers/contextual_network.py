@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from .. import _boundary as boundary
 from .._types import AnyArray, Key
-from ..calculus.simplex import quantal_choice
+from ..calculus.simplex import logarithm, quantal_choice
 from ..games.environment import AbstractEnvironment, Box, Discrete
 from ..rl.policy import network
 from .asking_all import AbstractContextual, Answers, counted
@@ -115,15 +115,23 @@ def blank_networks(environment: AbstractEnvironment, width: int, num_layers: int
     )
 
 
-def random_leaders(environment: AbstractEnvironment, shape: tuple[int, ...], key: Key) -> Float[AnyArray, "... o a"]:
+def random_leaders(
+    environment: AbstractEnvironment, shape: tuple[int, ...], key: Key, near: Any = None
+) -> Float[AnyArray, "... o a"]:
     """Leaders drawn at random: deterministic, or, where they may commit to mixtures, one row in two is a mixture.
 
-    Rows are independent; mixtures are uniform on the simplex.
+    Rows are independent; mixtures are uniform on the simplex. With chances `near` `(o, a)` every second leader is
+    deterministic and drawn from them.
     """
     seen, num_actions = leader_sizes(environment)
-    of_pure, of_mixed, of_kind = jax.random.split(key, 3)
+    of_pure, of_mixed, of_kind, of_near = jax.random.split(key, 4)
     rows = (*shape, seen)
-    pure = jax.nn.one_hot(jax.random.randint(of_pure, rows, 0, num_actions), num_actions)
+    actions = jax.random.randint(of_pure, rows, 0, num_actions)
+    if near is not None:
+        of_draw, of_choice = jax.random.split(of_near)
+        drawn = jax.random.categorical(of_draw, logarithm(jnp.asarray(near)), shape=rows)
+        actions = jnp.where(jax.random.bernoulli(of_choice, shape=shape)[..., None], drawn, actions)
+    pure = jax.nn.one_hot(actions, num_actions)
     if isinstance(environment.action_spaces[0], Discrete):
         return pure
     parts = jax.random.exponential(of_mixed, (*rows, num_actions))

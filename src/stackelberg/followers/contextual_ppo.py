@@ -146,8 +146,8 @@ class ContextualPPO(AbstractEpisodeLearner):
         learned: Any = (policies, critics)
         return Followers(policies, critics, self._adam.init(learned), self._begun(of_games))
 
-    def sample(self, state: Followers, n: Any, key: Key) -> Rollout:
-        """All copies, some steps further."""
+    def sample(self, state: Followers, n: Any, key: Key, near: Any = None) -> Rollout:
+        """All copies, some steps further; with chances `near` `(o, a)` every second new leader is drawn from them."""
         del n
 
         of_actions, of_games, of_leaders, of_starts = jr.split(key, 4)
@@ -161,7 +161,7 @@ class ContextualPPO(AbstractEpisodeLearner):
                 for one, (_, count) in zip(jr.split(of_actions, len(sizes)), sizes, strict=True)
             ),
             jr.split(of_games, many),
-            random_leaders(self.environment, many, of_leaders),
+            random_leaders(self.environment, many, of_leaders, near),
             jr.split(of_starts, many),
         )
 

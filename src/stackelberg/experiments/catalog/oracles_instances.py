@@ -70,7 +70,7 @@ INSTANCES: Mapping[str, Instance] = {
         _reinforce(_inner(30), fixes_answers=True, pays_queries=True), "the leader is paid while followers learn", 300
     ),
     "inner loop, paid in the end": Instance(_reinforce(_inner(30), fixes_answers=True), "keeps all", 300),
-    "best responses, queries not learned from": Instance(
+    "best responses, queries hidden": Instance(
         _reinforce(ExactOracle, fixes_answers=True, hides_queries=True), "queries are hidden", 400
     ),
     "bandit over commitments": Instance(
@@ -89,7 +89,7 @@ INSTANCES: Mapping[str, Instance] = {
 reinforcement learning of commitments (Bai et al.), differentiation of optimality conditions (Wang et al.), and
 meta-gradients, each reduced to its idea."""
 
-QUICK = ("contextual follower", "best responses, queries not learned from", "bandit over commitments")
+QUICK = ("contextual follower", "best responses, queries hidden", "bandit over commitments")
 
 NUM_SEEDS: dict[Budget, int] = {"smoke": 4, "small": 32, "full": 64}
 
@@ -107,9 +107,9 @@ def _instances(budget: Budget, folder: Path, on_progress: Callable[[Progress], N
             measured[f"{game}: {name}"] = entry
     drawn = grouped_bars(
         bars,
-        names=[f"{name}\n({INSTANCES[name].condition})" for name in names],
+        names=names,
         terms=[game.replace("_", " ") for game in GAMES],
-        y_label="leader's value once followers best-respond (share of the best deterministic one)",
+        y_label="leader's value, followers best-respond (share of the best)",
         title="Earlier approaches in one design space",
         marks=[1.0] * len(names),
         mark_label="best deterministic commitment",
