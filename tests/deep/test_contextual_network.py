@@ -128,3 +128,26 @@ def test_training_goes_on_bit_for_bit():
     parts, _ = advance(TINY, start(TINY, (3, 4)), 2)
     parts, _ = advance(TINY, parts, 3)
     np.testing.assert_array_equal(commitments(TINY, whole), commitments(TINY, parts))
+
+
+def test_every_second_leader_is_drawn_near_the_one_that_learns():
+    """Chances 0.9 make 0.5 × 0.9 + 0.5 × 0.5 = 0.7 of all rows; 20,000 of them, 5 standard errors: false alarm 6e-7."""
+    near = jnp.tile(jnp.array([[0.9, 0.1]]), (3, 1))
+    rows = np.asarray(random_leaders(SHORT, (20_000,), jax.random.key(3), near))
+    assert np.all(np.abs(rows[..., 0].mean(axis=0) - 0.7) < 5.0 * np.sqrt(0.21 / 20_000))
+    both = (rows[:, 0, 0] * rows[:, 1, 0]).mean()  # drawn leader by leader: 0.5 × 0.81 + 0.5 × 0.25, not 0.49
+    assert abs(both - 0.53) < 5.0 * np.sqrt(0.25 / 20_000)
+
+
+def test_networks_go_on_learning_only_where_they_are_told_to():
+    process = sg.StackelbergPOMDP(sg.ContextualNetwork(SHORT, width=8, num_layers=1), fixes_answers=True)
+    for keeps in (False, True):
+        learner = sg.AfterPretraining(sg.LeaderReinforce(process, 8), 2, 8, keeps_training=keeps)
+        run, _ = advance(learner, start(learner, (0,)), 2)
+        before = jax.tree.leaves(run.state.policies)[0]
+        run, metrics = advance(learner, run, 2)
+        assert bool(jnp.all(jax.tree.leaves(run.state.policies)[0] == before)) is not keeps
+        assert np.isfinite(metrics["sampled_return"]).all()
+    table = sg.StackelbergPOMDP(sg.exact_contextual(SHORT), fixes_answers=True)
+    with pytest.raises(sg.InputError, match=r"ContextualNetwork"):
+        sg.AfterPretraining(sg.LeaderReinforce(table), keeps_training=True)
