@@ -152,3 +152,17 @@ def test_a_play_by_hand_that_confuses_the_two_players_is_noticed():
     wrong = played(game.leader_payoff, game.follower_payoff, follower, leader, 10)
     exact = np.asarray(game.values(jnp.eye(2)[np.array(leader)], jnp.eye(2)[np.array(follower)]))
     assert tuple(exact) == right != wrong
+
+
+@pytest.mark.parametrize(
+    ("name", "pure", "mixed"),
+    [("escape", 30.0, 30.0), ("maintain", 20.0, 27.5), ("commit_to_mixture", 2.0, 2.5), ("commit_or_not", 1.0, 1.0)],
+)
+def test_one_shot_games_pure_by_enumeration_and_mixed_by_linear_programs(name, pure, mixed):
+    game = sg.matrix_game(name)
+    assert sg.solve(game).certificate.lower == pytest.approx(pure, abs=1e-9)
+    normal = sg.NormalFormGame(game.leader_payoff, game.follower_payoff)
+    assert sg.solve(normal).certificate.lower == pytest.approx(mixed, abs=1e-9)
+    best = [own.max() == own for own in game.follower_payoff]
+    by_hand = max(row[ties].max() for row, ties in zip(game.leader_payoff, best, strict=True))
+    assert by_hand == pure

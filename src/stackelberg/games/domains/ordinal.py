@@ -1,4 +1,4 @@
-"""The twelve symmetric strict ordinal games of two actions, and three more that the study of query oracles needs."""
+"""The twelve symmetric strict ordinal games of two actions, and more that the study of query oracles needs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,18 @@ _CELLS = {
 }
 """(leader, follower) in the cells (0,0), (0,1), (1,0), (1,1)."""
 
-MATRIX_GAMES = MappingProxyType({name: np.array(cells, dtype=float).reshape(2, 2, 2) for name, cells in _CELLS.items()})
+_TABLES = {
+    "escape": (((15, 15), (10, 10), (0, 0)), ((10, 10), (10, 10), (0, 0)), ((0, 0), (0, 0), (30, 30))),
+    "maintain": (((20, 15), (0, 0), (0, 0)), ((30, 0), (10, 5), (0, 0)), ((0, 0), (0, 0), (5, 10))),
+    "commit_to_mixture": (((1, 1), (3, 0)), ((0, 0), (2, 1))),
+    "commit_or_not": (((3, 2), (1, 3)), ((2, 0), (0, 1))),
+}
+"""One-shot games of Brero et al. (2022), as rows of cells, payoffs undivided."""
+
+MATRIX_GAMES = MappingProxyType(
+    {name: np.array(cells, dtype=float).reshape(2, 2, 2) for name, cells in _CELLS.items()}
+    | {name: np.array(rows, dtype=float) for name, rows in _TABLES.items()}
+)
 """Payoffs `(a, b, player)` by name. The first twelve are symmetric; in "hidden_queries" the leader has a dominant
 action and still needs a memory, in "out_of_equilibrium" the follower gains next to nothing by what is best for the
 leader (Gerstgrasser and Parkes, 2023, as released with their code)."""
