@@ -105,6 +105,10 @@ def test_errors_say_what_to_do(monkeypatch):
     host = sg.from_gymnasium(Counted)
     with pytest.raises(sg.InputError, match=r"policies.*follower"):
         host.rollout([], 3)
+    ours = sg.to_pettingzoo(GAMES["dilemma"]())
+    for environment in (sg.from_gymnasium(Counted), sg.from_pettingzoo(lambda: ours), ours):
+        with pytest.raises(sg.InputError, match=r"no episode is under way.*reset"):
+            environment.step([np.zeros(1, int)] if environment is not ours else {"leader": 0, "follower_1": 0})
     monkeypatch.setitem(sys.modules, "pettingzoo", None)  # as if it were not there
     with pytest.raises(sg.InputError, match=r"E-ADAPTER-001.*stackelberg\[envs\]"):
         sg.to_pettingzoo(GAMES["dilemma"]())

@@ -104,5 +104,8 @@ def test_published_settings_by_brute_force(name, silent, efficient):
 def test_what_is_refused():
     with pytest.raises(sg.InputError, match=r"profiles of types"):
         sg.MessagePriceGame(np.ones((6, 5)), num_messages=9)
+    # 4,096 profiles of types, as many of messages, and 4,096 visited sets would be one table of 6.9e10 entries
+    with pytest.raises(sg.InputError, match=r"cases.*say which prices"):
+        sg.MessagePriceGame(np.arange(24.0).reshape(12, 2), num_messages=2)
     with pytest.raises(sg.InputError, match=r"item_values"):
         sg.MessagePriceGame([[-1.0, 0.0], [0.0, 1.0]])

@@ -15,12 +15,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Bool, Float
 
-from .._types import AnyArray, Ties
+from .._types import AnyArray
 from .simplex import quantal_choice, soft_average
 
 
 MOST_ITERATIONS = 1_000
 MOST_SWEEPS = 100_000
+TOO_SLOW = (
+    f"Values still change after {MOST_SWEEPS} sweeps. Changes shrink by the discount in each: take a discount below "
+    "0.9999, or float64."
+)
 
 
 @jax.jit
@@ -101,40 +105,14 @@ def optimal_values(
     return jax.nn.one_hot(action, sizes[1], dtype=reward.dtype), values_of(action)
 
 
-def tied_response(
-    follower_reward: Float[AnyArray, "s b"],
-    leader_reward: Float[AnyArray, "s b"],
-    transition: Float[AnyArray, "s b s"],
-    discounts: tuple[Float[AnyArray, ""] | float, Float[AnyArray, ""] | float],
-    slack: Float[AnyArray, ""] | float,
-    ties: Ties,
-) -> Float[AnyArray, "s b"]:
-    """A stationary policy that is optimal for the follower from every state on; `discounts` are its and the leader's.
-
-    Policy iteration gives the follower's optimal values, with a Bellman residual at rounding level. Actions count as
-    tied within `slack`, a reward, over 1 - discount, plus the proven error of those values. A second policy iteration
-    over tied actions only then serves the leader (or its adversary): no policy of tied actions gives it more (less).
-    """
-    reward, law, discount = jnp.asarray(follower_reward), jnp.asarray(transition), discounts[0]
-    _, value = optimal_values(reward, law, discount, jnp.ones(reward.shape, dtype=bool))
-    action_value = reward + discount * (law @ value)
-    best = jnp.max(action_value, axis=-1, keepdims=True)
-    residual = jnp.max(jnp.abs(best[:, 0] - value))
-    tied = action_value >= best - (slack + 2.0 * residual) / (1.0 - jnp.asarray(discount))
-    if ties == "uniform":
-        return tied / jnp.sum(tied, axis=-1, keepdims=True)
-    sign = -1.0 if ties == "adversary" else 1.0
-    response, _ = optimal_values(sign * jnp.asarray(leader_reward), law, discounts[1], tied)
-    return response
-
-
 def iterated_values(
     update: Callable[[Float[AnyArray, "s"]], Float[AnyArray, "s"]], size: int, dtype: Any
 ) -> tuple[Float[AnyArray, "s"], Float[AnyArray, ""]]:
     """The fixed point of an update that contracts, from 0 on, and its last change: a few ulp of the largest value.
 
     For laws that are looked up and not held as matrices, and where many problems are batched: linear systems of some
-    hundred states, batched and in a loop, can wait for each other for ever.
+    hundred states, batched and in a loop, can wait for each other for ever. Fails at run time where 100,000 sweeps are
+    not enough.
     """
 
     def goes_on(state):
@@ -147,8 +125,8 @@ def iterated_values(
         return after, jnp.max(jnp.abs(after - value)), count + 1
 
     start = (jnp.zeros(size, dtype), jnp.asarray(jnp.inf, dtype), 0)
-    value, change, _ = jax.lax.while_loop(goes_on, sweep, start)
-    return value, change
+    value, change, count = jax.lax.while_loop(goes_on, sweep, start)
+    return eqx.error_if(value, count == MOST_SWEEPS, TOO_SLOW), change
 
 
 def _rounding(reward, value):

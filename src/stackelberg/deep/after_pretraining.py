@@ -85,12 +85,9 @@ class AfterPretraining(AbstractEpisodeLearner):
         )
         self.pretraining_steps = boundary.whole_number("pretraining_steps", pretraining_steps, low=1)
         self.num_episodes = boundary.whole_number("num_episodes", num_episodes, low=1)
-        rate = (
-            None
-            if learning_rate is None
-            else boundary.real_number("learning_rate", learning_rate, low=0.0, low_open=True)
-        )
-        self.learning_rate = rate
+        self.learning_rate = None
+        if learning_rate is not None:
+            self.learning_rate = boundary.real_number("learning_rate", learning_rate, low=0.0, low_open=True)
         self.num_tries = boundary.whole_number("num_tries", num_tries, low=1)
         self.keeps_training = boundary.boolean("keeps_training", keeps_training)
         if self.keeps_training:

@@ -107,7 +107,10 @@ class AbstractLeader(AbstractEpisodeLearner):
         return state, {"sampled_return": jnp.mean(paid), **metrics}
 
     def chances(self, state: Learned) -> Float[AnyArray, "o a"]:
-        """Those of its policy while it explores, for each observation of the game."""
+        """The logit choice of what its policy holds, for each observation of the game.
+
+        Where it learns logits these are how it explores; where it learns worths, or shakes itself, they are near that.
+        """
         space = boundary.instance("process", self.process.game.observation_spaces[0], Discrete, "counted observations")
         return weight(jax.vmap(state.policy.log_choice)(self.process.shows_phase * space.size + jnp.arange(space.size)))
 

@@ -19,7 +19,7 @@ from .._types import AnyArray, Key
 from ..calculus.simplex import weight
 from ..followers.stackelberg_pomdp import StackelbergPOMDP, Trajectory
 from ..games.environment import Discrete
-from ..rl.policy import AbstractPolicy, features, network, num_features
+from ..rl.policy import AbstractPolicy, features, network, num_features, taken
 from .leaders import EXAMPLE, AbstractLeader, Learned, Lesson, mean_by_observation, returns_to_go
 
 
@@ -68,7 +68,7 @@ class AbstractPolicyGradient(AbstractLeader):
         def loss(learned):
             policy, critic = learned
             log_choice = jax.vmap(jax.vmap(policy.log_choice))(made.observations)
-            ratio = weight(_taken(log_choice, made.actions) - before)
+            ratio = weight(taken(log_choice, made.actions) - before)
             surrogate = jnp.minimum(ratio * gain, jnp.clip(ratio, 1.0 - clip, 1.0 + clip) * gain)
             spread = -jnp.sum(weight(log_choice) * log_choice, axis=-1)
             value = -jnp.sum(counts * (surrogate + entropy * spread)) / total
@@ -84,7 +84,7 @@ class AbstractPolicyGradient(AbstractLeader):
 
     def drawn(self, policy: AbstractPolicy, made: Trajectory) -> Float[AnyArray, "e n"]:
         """The log-probabilities of what was done."""
-        return _taken(jax.vmap(jax.vmap(policy.log_choice))(made.observations), made.actions)
+        return taken(jax.vmap(jax.vmap(policy.log_choice))(made.observations), made.actions)
 
     def entropy_weight(self, n: Any) -> Float[AnyArray, ""]:
         """Falls evenly to 0."""
@@ -224,7 +224,3 @@ def counted_actions(process: StackelbergPOMDP) -> int:
     return boundary.instance(
         "process", process.action_spaces[0], Discrete, "a game in which the leader picks actions"
     ).size
-
-
-def _taken(log_choice: Float[AnyArray, "e n a"], actions: AnyArray) -> Float[AnyArray, "e n"]:
-    return jnp.take_along_axis(log_choice, actions[..., None], axis=-1)[..., 0]

@@ -21,12 +21,13 @@ from jaxtyping import Float
 
 from .. import _boundary as boundary
 from .._errors import InputError
-from .._learner import AbstractLearner, AbstractMonitor, Metrics, Precision, Resume
+from .._learner import AbstractLearner, AbstractMonitor, Metrics, Precision
 from .._record import Certificate
 from .._runs import Metric
 from .._types import AnyArray, Key
 from ..calculus.simplex import quantal_choice
 from ..games.markov import MarkovGame
+from ..rl.learner import AbstractCompiledLearner
 
 
 GAME = 'sg.iterated_matrix_game("chicken").as_markov(0.96)'
@@ -42,7 +43,7 @@ class Climb(eqx.Module):
     moments: Any
 
 
-class AbstractThroughFollowers(AbstractLearner):
+class AbstractThroughFollowers(AbstractCompiledLearner):
     """Adam on the logits of a policy, along the slope of what the leader is paid once followers have answered."""
 
     game: eqx.AbstractVar[MarkovGame]
@@ -53,21 +54,6 @@ class AbstractThroughFollowers(AbstractLearner):
     def precision(self) -> Precision:
         """The leader's best policies sit where the follower is indifferent."""
         return "float64"
-
-    @property
-    def on_host(self) -> bool:
-        """Everything can be traced."""
-        return False
-
-    @property
-    def resume(self) -> Resume:
-        """Nothing outside of the state remembers."""
-        return "exact"
-
-    @property
-    def max_steps(self) -> int | None:
-        """No limit."""
-        return None
 
     @property
     def meanings(self) -> Mapping[str, Metric]:

@@ -166,12 +166,10 @@ class EquilibriumTruth(AbstractMonitor):
         assert isinstance(oracle, AbstractEquilibriumOracle)
         known = Answers(jnp.asarray(commitment), jnp.int32(oracle.num_queries))
         response = oracle.response(known)
-        of_pure = lambda selection: oracle.several.values(
-            commitment, PureNash(oracle.environment, selection).response(known)
-        )
+        values, _, is_stable = PureNash(oracle.environment).stable(commitment)
         return {
-            "leader_value": of_pure("leader")[0],
-            "adverse_value": of_pure("adversary")[0],
+            "leader_value": jnp.max(jnp.where(is_stable, values[:, 0], -jnp.inf)),
+            "adverse_value": jnp.min(jnp.where(is_stable, values[:, 0], jnp.inf)),
             "oracle_value": oracle.worth(commitment, response)[0],
             "oracle_regret": jnp.max(oracle.regrets(commitment, response)),
         }

@@ -20,7 +20,7 @@ from .._types import AnyArray, Key
 from ..calculus.simplex import log_quantal_choice, weight
 from ..games.environment import AbstractEnvironment, Box
 from ..rl.learner import AbstractEpisodeLearner
-from ..rl.policy import network
+from ..rl.policy import network, taken
 from .contextual_network import (
     EXAMPLE,
     blank_networks,
@@ -174,7 +174,7 @@ class ContextualPPO(AbstractEpisodeLearner):
             actions = tuple(
                 jnp.argmax(row + moved, axis=-1).astype(jnp.int32) for row, moved in zip(choices, noise, strict=True)
             )
-            scores = tuple(_taken(row, action) for row, action in zip(choices, actions, strict=True))
+            scores = tuple(taken(row, action) for row, action in zip(choices, actions, strict=True))
             rows = jax.vmap(lambda table, seen: table[seen])(playing.leaders, playing.observations[0])
             leading = rows if is_mixed else jnp.argmax(rows, axis=-1).astype(jnp.int32)
             made = jax.vmap(self.environment.step)(playing.game, (leading, *actions), of_games)
@@ -239,7 +239,7 @@ class ContextualPPO(AbstractEpisodeLearner):
         total = jnp.zeros(())
         for policy, critic, inputs, actions, scores, gain, target in zip(*learned, *part, strict=True):
             log_choice = log_quantal_choice(jax.vmap(policy)(jnp.asarray(inputs)[:, :-1]), 1.0)
-            ratio = weight(_taken(log_choice, actions) - scores)
+            ratio = weight(taken(log_choice, actions) - scores)
             gain = (gain - jnp.mean(gain)) / (jnp.std(gain) + 1e-6)
             surrogate = jnp.minimum(ratio * gain, jnp.clip(ratio, 1.0 - self.clip, 1.0 + self.clip) * gain)
             spread = -jnp.sum(weight(log_choice) * log_choice, axis=-1)
@@ -283,7 +283,3 @@ class ContextualPPO(AbstractEpisodeLearner):
     @property
     def _adam(self) -> optax.GradientTransformation:
         return optax.chain(optax.clip_by_global_norm(0.5), optax.scale_by_adam())
-
-
-def _taken(log_choice: Float[AnyArray, "n b"], actions: Int[AnyArray, "n"]) -> Float[AnyArray, "n"]:
-    return jnp.take_along_axis(log_choice, actions[:, None], axis=-1)[:, 0]

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from .. import _boundary as boundary
 from .._errors import InputError
@@ -74,10 +74,7 @@ class PureNash(AbstractEquilibriumOracle):
 
     def response(self, state: Answers) -> Tables:
         """The tables of the profile that was selected."""
-        values, places, regrets = self.profiles(state.table)
-        largest = jnp.max(regrets, axis=-1)
-        slack = 32.0 * jnp.finfo(values.dtype).eps * self.several.follower_range
-        is_stable = largest <= jnp.min(largest) + slack
+        values, places, is_stable = self.stable(state.table)
         preference = {"leader": values[:, 0], "adversary": -values[:, 0], "first": jnp.zeros(len(places))}
         best = jnp.argmax(jnp.where(is_stable, preference[self.selection], -jnp.inf))
         policies = pure_policies(self.several)
@@ -91,10 +88,13 @@ class PureNash(AbstractEquilibriumOracle):
         """By going through each follower's policies."""
         return gains(self.several, commitment, response)
 
-    def profiles(
+    def stable(
         self, commitment: Float[AnyArray, "o a"]
-    ) -> tuple[Float[AnyArray, "k seats"], Int[AnyArray, "k followers"], Float[AnyArray, "k followers"]]:
-        """Of all pure profiles: what every seat is paid, the policies' numbers, and every follower's regret."""
+    ) -> tuple[Float[AnyArray, "k seats"], Int[AnyArray, "k followers"], Bool[AnyArray, "k"]]:
+        """Of all pure profiles: what every seat is paid, the policies' numbers, and whether it is an equilibrium.
+
+        Where there is none, whether the largest regret is the least of all.
+        """
         policies = pure_policies(self.several)
         sizes = tuple(len(of_one) for of_one in policies)
         places = jnp.asarray(np.array(list(itertools.product(*map(range, sizes)))))
@@ -105,9 +105,11 @@ class PureNash(AbstractEquilibriumOracle):
 
         values = jax.vmap(one)(places)
         table = values.reshape(*sizes, -1)
-        short = [jnp.max(table[..., 1 + seat], axis=seat, keepdims=True) for seat in range(len(sizes))]
-        regrets = jnp.stack([best - table[..., 1 + seat] for seat, best in enumerate(short)], axis=-1)
-        return values, places, regrets.reshape(len(values), -1)
+        best = [jnp.max(table[..., 1 + seat], axis=seat, keepdims=True) for seat in range(len(sizes))]
+        regrets = jnp.stack([of_best - table[..., 1 + seat] for seat, of_best in enumerate(best)], axis=-1)
+        largest = jnp.max(regrets, axis=-1).ravel()
+        slack = 32.0 * jnp.finfo(values.dtype).eps * self.several.follower_range
+        return values, places, largest <= jnp.min(largest) + slack
 
 
 class NoRegret(AbstractEquilibriumOracle):

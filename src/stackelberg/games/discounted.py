@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from .._types import AnyArray, Ties
 from ..calculus.precision import exact
-from ..calculus.stationary import policy_values, soft_values, tied_response
+from ..calculus.stationary import optimal_values, policy_values, soft_values
 from .base import AbstractProblem
 
 
@@ -46,17 +46,23 @@ class Discounted(AbstractProblem):
     def best_response(self, ties: Ties = "leader", tolerance: float = 0.0) -> Float[AnyArray, "s b"]:
         """A stationary policy that is optimal from every state on; `ties` as in `FiniteHorizon`.
 
-        Actions within `tolerance`, in units of the range of the discounted returns, of the best one count as tied; see
-        `tied_response`.
+        Policy iteration gives the follower's optimal values, with a Bellman residual at rounding level. Actions within
+        the slack of the best one count as tied: `tolerance`, in units of the range of the discounted returns, plus the
+        proven error of those values. A second policy iteration over tied actions only then serves the leader (or its
+        adversary): no policy of tied actions gives it more (less).
         """
-        return tied_response(
-            self.follower_reward,
-            self.leader_reward,
-            self.transition,
-            (self.follower_discount, self.leader_discount),
-            tolerance * jnp.asarray(self.payoff_range),
-            ties,
-        )
+        reward, transition = jnp.asarray(self.follower_reward), jnp.asarray(self.transition)
+        patience = 1.0 - jnp.asarray(self.follower_discount)
+        _, value = optimal_values(reward, transition, self.follower_discount, jnp.ones(reward.shape, dtype=bool))
+        action_value = reward + self.follower_discount * (transition @ value)
+        best = jnp.max(action_value, axis=-1, keepdims=True)
+        residual = jnp.max(jnp.abs(best[:, 0] - value))
+        tied = action_value >= best - (tolerance * self.payoff_range + 2.0 * residual) / patience
+        if ties == "uniform":
+            return tied / jnp.sum(tied, axis=-1, keepdims=True)
+        sign = -1.0 if ties == "adversary" else 1.0
+        response, _ = optimal_values(sign * jnp.asarray(self.leader_reward), transition, self.leader_discount, tied)
+        return response
 
     @exact
     def quantal_response(

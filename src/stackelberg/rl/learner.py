@@ -1,21 +1,16 @@
-"""What learners from simulated episodes have in common."""
+"""What learners whose every step can be compiled have in common."""
 
 from __future__ import annotations
 
 from .._learner import AbstractLearner, Precision, Resume
 
 
-class AbstractEpisodeLearner(AbstractLearner):
-    """A learner whose data are episodes of an environment that is a pure function."""
-
-    @property
-    def precision(self) -> Precision:
-        """Samples are noisy; float32 is enough."""
-        return "float32"
+class AbstractCompiledLearner(AbstractLearner):
+    """A learner all of whose steps are pure functions of its state, on the device."""
 
     @property
     def on_host(self) -> bool:
-        """Environments run on the device."""
+        """Everything can be traced."""
         return False
 
     @property
@@ -27,3 +22,12 @@ class AbstractEpisodeLearner(AbstractLearner):
     def max_steps(self) -> int | None:
         """No limit."""
         return None
+
+
+class AbstractEpisodeLearner(AbstractCompiledLearner):
+    """One whose data are episodes of an environment that is a pure function."""
+
+    @property
+    def precision(self) -> Precision:
+        """Samples are noisy; float32 is enough."""
+        return "float32"

@@ -44,6 +44,11 @@ class NetworkPolicy(AbstractPolicy):
         return log_quantal_choice(self.network(jnp.asarray(features(self.space, observation))), 1.0)
 
 
+def taken(log_choice: Float[AnyArray, "*n a"], actions: AnyArray) -> Float[AnyArray, "*n"]:
+    """The logarithms of the probabilities of these actions."""
+    return jnp.take_along_axis(log_choice, actions[..., None], axis=-1)[..., 0]
+
+
 def features(space: Space, observation: AnyArray) -> Float[AnyArray, "d"]:
     """An observation as a vector."""
     if isinstance(space, Discrete):

@@ -31,6 +31,7 @@ from ...games.domains.ordinal import iterated_matrix_game
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
 from .measuring import grouped_bars, kept, mean
+from .oracles_shepherd import DETERMINISTIC, DISCOUNT
 
 
 GAMES: Mapping[str, tuple[tuple[int, int, str], float]] = {
@@ -39,15 +40,17 @@ GAMES: Mapping[str, tuple[tuple[int, int, str], float]] = {
 }
 """Rounds, memory and what is remembered; the best deterministic commitment, by enumeration."""
 
-DISCOUNT = 0.96
-
 
 class Instance(NamedTuple):
-    """An approach: what it is here, what it keeps or drops, and how many steps it takes, in episodes of 64."""
+    """An approach: what it is here, what it keeps or drops, and how many steps it takes, in episodes of 64.
+
+    Where the game `is_known` it goes on without an end, and nothing is asked.
+    """
 
     make: Callable[[IteratedMatrixGame], AbstractLearner]
     condition: str
     num_steps: int
+    is_known: bool = False
 
 
 def _reinforce(oracle: Callable[[IteratedMatrixGame], object], **flags: object) -> Callable[..., AbstractLearner]:
@@ -79,10 +82,10 @@ INSTANCES: Mapping[str, Instance] = {
         400,
     ),
     "through the response's conditions": Instance(
-        lambda game: LeaderThroughResponse(game.as_markov(DISCOUNT)), "no queries: the game is known", 400
+        lambda game: LeaderThroughResponse(game.as_markov(DISCOUNT)), "no queries", 400, is_known=True
     ),
     "through the learning of followers": Instance(
-        lambda game: LeaderThroughLearning(game.as_markov(DISCOUNT)), "no queries: the game is known", 400
+        lambda game: LeaderThroughLearning(game.as_markov(DISCOUNT)), "no queries", 400, is_known=True
     ),
 }
 """AI Economist (Zheng et al.), Good Shepherd as published and repaired (Balaguer et al.), best-response queries, bandit
@@ -122,9 +125,9 @@ def _learned(instance: Instance, num_seeds: int) -> dict[str, np.ndarray]:
     found = {}
     for name, ((num_steps, depth, sight), best) in GAMES.items():
         game = iterated_matrix_game(name, num_steps, depth, sight)  # type: ignore[arg-type]
-        learner = instance.make(iterated_matrix_game(name) if _is_endless(instance, game) else game)
+        learner = instance.make(iterated_matrix_game(name) if instance.is_known else game)
         if isinstance(learner, AbstractThroughFollowers):
-            monitor, scale = MarkovTruth(learner.game), (1.0 - DISCOUNT) * best / ENDLESS[name]
+            monitor, scale = MarkovTruth(learner.game), (1.0 - DISCOUNT) * best / DETERMINISTIC[name]
         else:
             assert isinstance(learner, AbstractLeader)
             monitor, scale = BestResponseTruth(learner.process), 1.0
@@ -133,14 +136,6 @@ def _learned(instance: Instance, num_seeds: int) -> dict[str, np.ndarray]:
         _, metrics = advance(learners, start(learners, range(num_seeds)), steps, monitor_every=steps, last=steps)
         found[name] = scale * metrics["adverse_value"][-1, 0]
     return found
-
-
-ENDLESS = {"prisoners_dilemma": 3.04, "hidden_queries": 4.0}
-"""Best deterministic commitments without an end, payoff a round: shares are of these."""
-
-
-def _is_endless(instance: Instance, game: IteratedMatrixGame) -> bool:
-    return instance.condition.startswith("no queries") and game.sight == "opponent"
 
 
 _SOURCE = "values by enumeration, ours"

@@ -27,9 +27,10 @@ from .measuring import grouped_bars, kept, mean, plain_curves, share
 
 DISCOUNT = 0.96
 
-GAMES = ("hidden_queries", "chicken", "prisoners_dilemma")
-DETERMINISTIC = (4.0, 4.0, 3.04)
+DETERMINISTIC = {"hidden_queries": 4.0, "chicken": 4.0, "prisoners_dilemma": 3.04}
 """Best deterministic commitments of memory one, payoff a round."""
+
+GAMES = tuple(DETERMINISTIC)
 
 GROUP = 8
 """Starts of which the best one counts."""
@@ -86,7 +87,7 @@ def _shepherd(budget: Budget, folder: Path, on_progress: Callable[[Progress], No
         terms=list(groups),
         y_label="leader's value, follower best-responds (payoff a round)",
         title="Climbing through the follower's answer and through its learning",
-        marks=list(DETERMINISTIC),
+        marks=list(DETERMINISTIC.values()),
         mark_label="best deterministic commitment",
     )
     drawn = plain_curves(

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from ... import _boundary as boundary
 from ..._errors import InputError
 from ..environment import Space
-from .spaces import Converted, from_gymnasium_space
+from .spaces import Converted, check_begun, from_gymnasium_space
 
 
 Policy: TypeAlias = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -62,7 +62,10 @@ class HostEnvironment(ABC):
 
     @abstractmethod
     def step(self, actions: Sequence[np.ndarray]) -> HostTransition:
-        """One step of every copy; `actions` holds an array `(copies, ...)` for each seat."""
+        """One step of every copy; `actions` holds an array `(copies, ...)` for each seat.
+
+        Raises `InputError` before the first `reset`.
+        """
 
     def rollout(self, policies: Sequence[Policy], num_steps: Any, seed: Any = 0) -> Rollout:
         """`num_steps` steps of every copy, by one policy for each seat, from first observations on."""
@@ -115,6 +118,7 @@ class FromPettingZoo(HostEnvironment):
 
     def step(self, actions: Sequence[np.ndarray]) -> HostTransition:
         """Seats that have left early are paid nothing, and see what they saw last."""
+        check_begun(bool(self._latest))
         rewards, over = np.zeros((self.num_copies, len(self.names))), np.zeros(self.num_copies, bool)
         last = []
         for number, copy in enumerate(self._copies):
@@ -150,14 +154,17 @@ class FromGymnasium(HostEnvironment):
         self._seen: Converted = from_gymnasium_space(seat, self._copies[0].observation_space)
         self._done: Converted = from_gymnasium_space(seat, self._copies[0].action_space)
         self.observation_spaces, self.action_spaces = (self._seen.space,), (self._done.space,)
+        self._has_begun = False
 
     def reset(self, seed: int = 0) -> tuple[np.ndarray, ...]:
         """See `HostEnvironment`."""
         seen = [copy.reset(seed=seed + number)[0] for number, copy in enumerate(self._copies)]
+        self._has_begun = True
         return (np.stack([self._seen.bring_in(one) for one in seen]),)
 
     def step(self, actions: Sequence[np.ndarray]) -> HostTransition:
         """An episode is over when it is terminated or truncated."""
+        check_begun(self._has_begun)
         rewards, over = np.zeros((self.num_copies, 1)), np.zeros(self.num_copies, bool)
         now, last = [], []
         for number, copy in enumerate(self._copies):

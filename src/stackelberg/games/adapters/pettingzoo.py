@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import _boundary as boundary
 from ..environment import AbstractEnvironment, Discrete
-from .spaces import missing, to_gymnasium
+from .spaces import check_begun, missing, to_gymnasium
 
 
 def to_pettingzoo(environment: Any, seed: Any = 0) -> Any:
@@ -67,6 +67,7 @@ def to_pettingzoo(environment: Any, seed: Any = 0) -> Any:
 
         def step(self, actions: dict[str, Any]) -> tuple[dict, dict, dict, dict, dict]:
             """All agents act at once."""
+            check_begun(bool(self.agents))
             self._key, key = jax.random.split(self._key)
             chosen = tuple(
                 jnp.int32(actions[agent]) if isinstance(space, Discrete) else jnp.asarray(actions[agent], jnp.float32)

@@ -90,3 +90,15 @@ def from_gymnasium_space(field: str, space: Any) -> Converted:
         allowed="Discrete, MultiDiscrete, MultiBinary and Box can be adapted",
         remedy="Wrap the environment first, by gymnasium.wrappers.FlattenObservation for example.",
     )
+
+
+def check_begun(has_begun: bool) -> None:
+    """`InputError` where nothing is being played."""
+    if not has_begun:
+        raise InputError(
+            boundary.INCONSISTENT,
+            "actions",
+            found="a step where no episode is under way",
+            allowed="an episode begins with reset",
+            remedy="Call environment.reset(seed=0) first.",
+        )

@@ -21,7 +21,10 @@ from ..several_followers import AbstractSeveralFollowers
 
 
 MOST_PROFILES = 4096
-"""Profiles of types and of messages that `values` goes through."""
+"""Profiles of types, and of messages."""
+
+MOST_ENTRIES = 2**24
+"""Of the largest table in `values`: types, messages and visited followers by offers."""
 
 
 class Selling(eqx.Module):
@@ -77,6 +80,16 @@ class MessagePriceGame(AbstractSeveralFollowers):
                 found=f"{shape[0]} followers with {shape[1]} types and {self.num_messages} messages",
                 allowed=f"at most {MOST_PROFILES} profiles of types and of messages",
                 remedy="Take fewer followers, types or messages.",
+            )
+        num_entries = (2 * shape[1] * self.num_messages) ** shape[0] * shape[0] * len(self.prices)
+        if num_entries > MOST_ENTRIES:
+            raise InputError(
+                boundary.RANGE,
+                "item_values",
+                found=f"{shape[0]} followers with {shape[1]} types and {self.num_messages} messages, "
+                f"and {len(self.prices)} prices: {num_entries:,} cases",
+                allowed=f"at most {MOST_ENTRIES:,} cases, (2 types × messages)^followers × followers × prices",
+                remedy="Take fewer followers, types or messages, or say which prices can be asked.",
             )
 
     @property
