@@ -87,13 +87,17 @@ from .games.adapters.host import HostEnvironment, from_gymnasium, from_pettingzo
 from .games.adapters.pettingzoo import to_pettingzoo
 from .games.domains.allocation import AllocationGame
 from .games.domains.crossing import CrossingGame
+from .games.domains.leader_memory import WithLeaderMemory
 from .games.domains.matrix_design import MatrixDesignGame
 from .games.domains.message_price import MessagePriceGame, information_game, message_space_game
 from .games.domains.ordinal import iterated_matrix_game, matrix_game, matrix_game_names
 from .solvers.deterministic_policies import DeterministicPolicies
 from .followers.query import AbstractQueryOracle
 from .followers.asking_all import ExactOracle
+from .followers.inner_ppo import InnerPPO
 from .followers.inner_q_learning import InnerQLearning
+from .followers.recurrent import RecurrentFollower
+from .followers.recurrent_training import RecurrentTraining, pretrained_recurrent
 from .followers.several import NoRegret, PureNash
 from .followers.contextual import ContextualTable, exact_contextual
 from .followers.contextual_training import (

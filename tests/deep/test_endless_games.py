@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import stackelberg as sg
+from stackelberg.experiments.catalog import oracles_patrol
 
 
 SMALL = sg.CrossingGame((1.0, 0.4, 0.8), (0.2, 0.9, 0.5), reach=0, discount=0.9)
@@ -120,3 +121,20 @@ def test_a_patrol_step_by_step():
 def test_a_continuation_needs_players_that_remember_both_actions():
     with pytest.raises(sg.InputError, match=r"continuation"):
         sg.iterated_matrix_game("chicken", sight="opponent", continuation=0.9)
+
+
+@pytest.mark.slow
+def test_the_best_patrol():
+    """All 65,536 leaders; the best one and 20 others by policy iteration on the Markov game, ties to the leader."""
+    values, every = oracles_patrol.enumerated()["values"], oracles_patrol.leaders()
+    best = int(values[:, 0].argmax())
+    assert values[best, 0] == pytest.approx(0.5351, abs=1e-4)
+    game = oracles_patrol.GAME
+    with jax.enable_x64(True):
+        markov = game.as_markov()
+        place = np.arange(markov.shape[0]) % 16
+        for number in (best, *np.random.default_rng(0).integers(0, len(every), 20)):
+            problem = markov.induce(every[number].astype(float)[place])
+            answer = problem.best_response("leader")
+            expected = [float(problem.leader_value(answer)), float(problem.value(answer))]
+            np.testing.assert_allclose(values[number], expected, atol=2e-5)

@@ -16,10 +16,10 @@ from .. import _boundary as boundary
 from .._learner import Metrics
 from .._runs import Metric
 from .._types import AnyArray, Key
-from ..calculus.simplex import weight
 from ..followers.stackelberg_pomdp import StackelbergPOMDP, Trajectory
 from ..games.environment import Discrete
 from ..rl.policy import AbstractPolicy, features, network, num_features, taken
+from ..rl.proximal import clipped_objective
 from .leaders import EXAMPLE, AbstractLeader, Learned, Lesson, mean_by_observation, returns_to_go
 
 
@@ -68,10 +68,8 @@ class AbstractPolicyGradient(AbstractLeader):
         def loss(learned):
             policy, critic = learned
             log_choice = jax.vmap(jax.vmap(policy.log_choice))(made.observations)
-            ratio = weight(taken(log_choice, made.actions) - before)
-            surrogate = jnp.minimum(ratio * gain, jnp.clip(ratio, 1.0 - clip, 1.0 + clip) * gain)
-            spread = -jnp.sum(weight(log_choice) * log_choice, axis=-1)
-            value = -jnp.sum(counts * (surrogate + entropy * spread)) / total
+            objective = clipped_objective(log_choice, made.actions, before, gain, clip, entropy)
+            value = -jnp.sum(counts * objective) / total
             if critic is None:
                 return value
             return value + 0.5 * jnp.sum(counts * (self._expected(critic, made) - left) ** 2) / total

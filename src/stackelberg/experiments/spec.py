@@ -32,13 +32,17 @@ from ..followers.contextual import ContextualTable
 from ..followers.contextual_network import ContextualNetwork
 from ..followers.contextual_ppo import ContextualPPO
 from ..followers.files import FOLLOWERS
+from ..followers.inner_ppo import InnerPPO
 from ..followers.inner_q_learning import InnerQLearning
+from ..followers.recurrent import RecurrentFollower
+from ..followers.recurrent_training import RecurrentTraining
 from ..followers.several import NoRegret, PureNash
 from ..followers.stackelberg_pomdp import StackelbergPOMDP
 from ..games.catalog import catalog_game
 from ..games.domains.allocation import AllocationGame
 from ..games.domains.crossing import CrossingGame
 from ..games.domains.iterated_matrix import IteratedMatrixGame
+from ..games.domains.leader_memory import WithLeaderMemory
 from ..games.domains.matrix_design import MatrixDesignGame
 from ..games.domains.message_price import MessagePriceGame
 from ..games.files import GAMES, read_game
@@ -106,10 +110,14 @@ DEEP: dict[str, type] = {
     "contextual-follower": ContextualTable,
     "contextual-network": ContextualNetwork,
     "contextual-ppo": ContextualPPO,
+    "inner-ppo": InnerPPO,
     "inner-q-learning": InnerQLearning,
+    "recurrent-follower": RecurrentFollower,
+    "recurrent-training": RecurrentTraining,
     "iterated-matrix": IteratedMatrixGame,
     "allocation": AllocationGame,
     "crossing": CrossingGame,
+    "with-leader-memory": WithLeaderMemory,
     "matrix-design": MatrixDesignGame,
     "message-price": MessagePriceGame,
     "pure-nash": PureNash,

@@ -17,10 +17,11 @@ from .. import _boundary as boundary
 from .._learner import Metrics
 from .._runs import Metric
 from .._types import AnyArray, Key
-from ..calculus.simplex import log_quantal_choice, weight
+from ..calculus.simplex import log_quantal_choice
 from ..games.environment import AbstractEnvironment, Box
 from ..rl.learner import AbstractEpisodeLearner
 from ..rl.policy import network, taken
+from ..rl.proximal import clipped_objective, generalised_advantages
 from .contextual_network import (
     EXAMPLE,
     blank_networks,
@@ -239,12 +240,10 @@ class ContextualPPO(AbstractEpisodeLearner):
         total = jnp.zeros(())
         for policy, critic, inputs, actions, scores, gain, target in zip(*learned, *part, strict=True):
             log_choice = log_quantal_choice(jax.vmap(policy)(jnp.asarray(inputs)[:, :-1]), 1.0)
-            ratio = weight(taken(log_choice, actions) - scores)
             gain = (gain - jnp.mean(gain)) / (jnp.std(gain) + 1e-6)
-            surrogate = jnp.minimum(ratio * gain, jnp.clip(ratio, 1.0 - self.clip, 1.0 + self.clip) * gain)
-            spread = -jnp.sum(weight(log_choice) * log_choice, axis=-1)
+            objective = clipped_objective(log_choice, actions, scores, gain, self.clip, self.entropy)
             error = jax.vmap(critic)(jnp.asarray(inputs))[:, 0] - target
-            total = total - jnp.mean(surrogate + self.entropy * spread) + 0.5 * jnp.mean(error**2)
+            total = total - jnp.mean(objective) + 0.5 * jnp.mean(error**2)
         return total
 
     def _advantages(
@@ -256,13 +255,7 @@ class ContextualPPO(AbstractEpisodeLearner):
         after = jnp.concatenate([values[1:], expects(batch.last[seat][None])])
         goes_on = 1.0 - batch.is_over
         surprise = batch.rewards[..., 1 + seat] + goes_on * after - values
-
-        def back(carry, step):
-            now, is_on = step
-            carry = now + self.trace * is_on * carry
-            return carry, carry
-
-        _, gains = jax.lax.scan(back, jnp.zeros(self.num_copies), (surprise, goes_on), reverse=True)
+        gains = generalised_advantages(surprise, goes_on, self.trace)
         return gains, gains + values
 
     def _begun(self, key: Key) -> Playing:

@@ -11,6 +11,7 @@ from .oracles_instances import ENTRIES as instances
 from .oracles_matrix_games import ENTRIES as matrix_games
 from .oracles_mechanisms import ENTRIES as mechanisms
 from .oracles_mixed import ENTRIES as mixed
+from .oracles_patrol import ENTRIES as patrol
 from .oracles_shepherd import ENTRIES as shepherd
 from .quantal_ahead import ENTRIES as ahead
 from .quantal_classes import ENTRIES as classes
@@ -27,7 +28,7 @@ from .quantal_scaling import ENTRIES as scaling
 
 QUANTAL = (identities, planning, likelihood, regret, pessimism, misspecified, farsighted, ahead, race, scaling, classes)
 
-ORACLES = (matrix_games, instances, conditions, mixed, allocation, mechanisms, shepherd)
+ORACLES = (matrix_games, instances, conditions, mixed, allocation, mechanisms, shepherd, patrol)
 
 _EVERY = (COMMITMENT, ESTIMATION, *(entry for entries in (*QUANTAL, *ORACLES) for entry in entries))
 

@@ -7,7 +7,7 @@ the latest last, counted after all shorter memories. (With depth 1, both actions
 then 1 + a + 2 b.)
 
 Commitments `(o, a)` are policies of the leader on what it remembers, responses `(p, b)` of the follower on what the
-follower remembers. Neither sees how many rounds are left.
+follower remembers. Neither sees how many rounds are left, unless the follower is said to.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from jaxtyping import Float, Int
 
 from ... import _boundary as boundary
 from ..._errors import InputError
-from ..._types import AnyArray, Key
+from ..._types import AnyArray, Key, Ties
+from ...calculus.backward_induction import best_then, soft_values
 from ...calculus.simplex import logarithm
 from ..environment import Box, Discrete, Space, Transition
-from ..exact_environment import AbstractEndlessEnvironment, Decisions
+from ..exact_environment import AbstractEndlessEnvironment, Decisions, StationaryResponse
 from ..markov import MarkovGame
+from ..rounds import Rounds
 
 
 Sight: TypeAlias = Literal["both", "opponent"]
@@ -52,6 +54,9 @@ class IteratedMatrixGame(AbstractEndlessEnvironment):
     - `is_mixed`: whether the leader says a mixture `(a,)` each time, from which its action is drawn. Asked about a
       memory it then answers by a mixture too.
     - `continuation`: the chance that there is another round, 1 where there always is, up to `num_steps`.
+    - `follower_sees_time`: whether the follower also sees which round it is: its observation is its memory + the
+      number of memories × the number of rounds played. It needs players that remember both actions and a continuation
+      of 1; best responses are then found round by round, from the last one back.
 
     Values are sums over rounds, undiscounted. With a continuation below 1, which needs players that remember both
     actions, they are those without the cut at `num_steps`, sums discounted by it; and best responses are found by
@@ -65,6 +70,7 @@ class IteratedMatrixGame(AbstractEndlessEnvironment):
     sight: Sight = eqx.field(static=True)
     is_mixed: bool = eqx.field(static=True)
     continuation: float = eqx.field(static=True)
+    follower_sees_time: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -75,6 +81,7 @@ class IteratedMatrixGame(AbstractEndlessEnvironment):
         sight: Any = "both",
         is_mixed: Any = False,
         continuation: Any = 1.0,
+        follower_sees_time: Any = False,
     ) -> None:
         self.leader_payoff = boundary.real_array("leader_payoff", leader_payoff, axes=("a", "b"))
         self.follower_payoff = boundary.real_array(
@@ -93,6 +100,15 @@ class IteratedMatrixGame(AbstractEndlessEnvironment):
                 allowed='play that goes on by chance needs players that remember both actions: sight="both"',
                 remedy="Leave the sight out, or the continuation.",
             )
+        self.follower_sees_time = boundary.boolean("follower_sees_time", follower_sees_time)
+        if self.follower_sees_time and (self.continuation < 1.0 or self.sight != "both"):
+            raise InputError(
+                boundary.INCONSISTENT,
+                "follower_sees_time",
+                found=f'the continuation is {self.continuation:g} and the sight "{self.sight}"',
+                allowed='a follower who sees the time needs a continuation of 1 and sight="both"',
+                remedy="Leave the sight and the continuation out, or the time.",
+            )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -102,8 +118,9 @@ class IteratedMatrixGame(AbstractEndlessEnvironment):
 
     @property
     def observation_spaces(self) -> tuple[Discrete, Discrete]:
-        """Memories of the leader and of the follower."""
-        return tuple(Discrete(int(seen.max()) + 1) for seen in self._seen)  # type: ignore[return-value]
+        """Memories of the leader and of the follower, who may see the time too."""
+        own, others = (int(seen.max()) + 1 for seen in self._seen)
+        return Discrete(own), Discrete(others * self.num_steps if self.follower_sees_time else others)
 
     @property
     def action_spaces(self) -> tuple[Space, Space]:
@@ -124,29 +141,32 @@ class IteratedMatrixGame(AbstractEndlessEnvironment):
             a = jr.categorical(of_row, logarithm(jnp.asarray(a)))
         history = jnp.asarray(self._next)[state.history, a, b]
         rewards = jnp.stack([jnp.asarray(self.leader_payoff)[a, b], jnp.asarray(self.follower_payoff)[a, b]])
-        sees = tuple(jnp.asarray(seen)[history] for seen in self._seen)
+        own, others = (jnp.asarray(seen)[history] for seen in self._seen)
+        if self.follower_sees_time:
+            others = others + len(self._lengths) * jnp.minimum(state.time + 1, self.num_steps - 1)
         is_over = state.time + 1 >= self.num_steps
         if self.continuation < 1.0:
             is_over = is_over | (jr.uniform(of_end) >= self.continuation)
-        return Transition(Round(state.time + 1, history), sees, rewards, is_over)
+        return Transition(Round(state.time + 1, history), (own, others), rewards, is_over)
 
     def values(self, commitment: Float[AnyArray, "o a"], response: Float[AnyArray, "p b"]) -> Float[AnyArray, "2"]:
         """Expected sums of payoffs of leader and follower, exactly: the law of the memory is carried forward."""
         if self.continuation < 1.0:
             return self.endless_values(commitment, response)
-        sees, answers = self._seen
-        joint = jnp.asarray(commitment)[sees][:, :, None] * jnp.asarray(response)[answers][:, None, :]
+        if self.follower_sees_time:
+            response = jnp.asarray(response).reshape(self.num_steps, -1, self.shape[1])
+        return self.rounds.values(commitment, response, self.num_steps)
+
+    @property
+    def rounds(self) -> Rounds:
+        """The game on memories of both actions."""
         payoffs = jnp.stack([jnp.asarray(self.leader_payoff), jnp.asarray(self.follower_payoff)])
-        paid = jnp.einsum("hab,uab->hu", joint, payoffs)
-        moves = jnp.einsum("hab,habk->hk", joint, jnp.asarray(self._moves, joint.dtype))
+        everywhere = jnp.broadcast_to(payoffs[:, None], (2, len(self._lengths), *self.shape))
+        return Rounds(*self._seen, everywhere, self._next)
 
-        def forward(carry, _):
-            law, total = carry
-            return (law @ moves, total + law @ paid), None
-
-        start = jnp.zeros(len(sees), joint.dtype).at[0].set(1.0)
-        (_, total), _ = jax.lax.scan(forward, (start, jnp.zeros(2, paid.dtype)), length=self.num_steps)
-        return total
+    def induce(self, commitment: Float[AnyArray, "o a"]) -> StationaryResponse:
+        """What the follower faces."""
+        return StagedResponse(self, commitment) if self.follower_sees_time else super().induce(commitment)
 
     @property
     def follower_range(self) -> Float[AnyArray, ""]:
@@ -216,6 +236,45 @@ class IteratedMatrixGame(AbstractEndlessEnvironment):
         others = [[digit // num_rows for digit in kept] for kept in self._lengths]
         own = [[digit % num_rows for digit in kept] for kept in self._lengths]
         return _numbered(others, num_columns), _numbered(own, num_rows)
+
+
+class StagedResponse(StationaryResponse):
+    """The follower's decision process where it sees which round is played."""
+
+    def best_response(self, ties: Ties = "leader", tolerance: float = 0.0) -> Float[AnyArray, "p b"]:
+        """By backward induction, ties broken round by round from the last; "uniform" plays all tied actions evenly.
+
+        Actions count as tied within `tolerance` × the range of what is still to be paid, and rounding.
+        """
+        game = self._iterated
+        of_leader, own, law = self._by_stage
+        left = jnp.arange(len(own), 0, -1) * jnp.asarray(game.follower_range, own.dtype) / len(own)
+        slack = (tolerance + 32.0 * jnp.finfo(own.dtype).eps) * left
+        sign = -1.0 if ties == "adversary" else 1.0
+        best = best_then(own, sign * of_leader, law, 1.0, 1.0, slack, uniform=ties == "uniform")
+        return best.reshape(-1, own.shape[-1])
+
+    def quantal_response(
+        self, inverse_temperature: Float[AnyArray, ""] | float, discount: Float[AnyArray, ""] | float | None = None
+    ) -> Float[AnyArray, "p b"]:
+        """By soft backward induction; `discount` 0 for a myopic follower, left out 1."""
+        _, own, law = self._by_stage
+        response, _ = soft_values(own, law, inverse_temperature, 1.0 if discount is None else discount)
+        return response.reshape(-1, own.shape[-1])
+
+    @property
+    def _iterated(self) -> IteratedMatrixGame:
+        assert isinstance(self.game, IteratedMatrixGame)
+        return self.game
+
+    @property
+    def _by_stage(self) -> tuple[Float[AnyArray, "h m b"], Float[AnyArray, "h m b"], Float[AnyArray, "h m b m"]]:
+        """The leader's and its own rewards, and laws of the next memory, the same in every round."""
+        made = self._iterated.decisions(self.commitment)
+        of_leader, own = made.rewards
+        law = jnp.moveaxis(jax.vmap(made.onwards)(jnp.eye(len(own), dtype=own.dtype)), 0, -1)
+        every = lambda one: jnp.broadcast_to(one, (self._iterated.num_steps, *one.shape))
+        return every(of_leader), every(own), every(law)
 
 
 def _numbered(memories: list[list[int]], base: int) -> Int[np.ndarray, "m"]:

@@ -68,6 +68,7 @@ def iterated_matrix_game(
     shift: Any = 0.0,
     is_mixed: Any = False,
     continuation: Any = 1.0,
+    follower_sees_time: Any = False,
 ) -> IteratedMatrixGame:
     """The iterated matrix game called `name`; `shift` is added to every payoff of both players.
 
@@ -75,4 +76,5 @@ def iterated_matrix_game(
     """
     cells = MATRIX_GAMES[boundary.one_of("name", name, list(MATRIX_GAMES))]
     moved = cells + boundary.real_number("shift", shift)
-    return IteratedMatrixGame(moved[..., 0], moved[..., 1], num_steps, depth, sight, is_mixed, continuation)
+    leader, follower = moved[..., 0], moved[..., 1]
+    return IteratedMatrixGame(leader, follower, num_steps, depth, sight, is_mixed, continuation, follower_sees_time)
