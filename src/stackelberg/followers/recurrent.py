@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 
 from .. import _boundary as boundary
 from .._types import AnyArray, Key
-from ..calculus.simplex import log_quantal_choice
+from ..calculus.simplex import log_quantal_choice, logarithm
 from ..games.environment import AbstractEnvironment
 from ..rl.policy import network
 from .contextual_network import follower_sizes
@@ -42,7 +42,7 @@ class Recurrent(eqx.Module):
     def remembered(self, memory: Float[AnyArray, "h"], made: tuple[AnyArray, ...]) -> Float[AnyArray, "h"]:
         """The memory after a step (observation, action, both one-hot, reward, whether a play has ended)."""
         seen, done, reward, is_over = made
-        felt = jnp.sign(reward) * jnp.log1p(jnp.abs(reward))
+        felt = jnp.sign(reward) * logarithm(1.0 + jnp.abs(reward))
         return self.cell(
             jnp.concatenate([seen, done, felt[None], jnp.asarray(is_over, felt.dtype)[None]]), jnp.asarray(memory)
         )

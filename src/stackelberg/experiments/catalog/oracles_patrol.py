@@ -77,8 +77,11 @@ def _patrol(budget: Budget, folder: Path, on_progress: Callable[[Progress], None
         measured[f"{name}: steps to 95%"] = Estimate.exact(
             float(np.median(first)), f"median of {seeds} seeds, of whom {count} got there; millions"
         )
-    ratio = float(np.median(inner_first) / np.median(contextual_first))
-    measured["ratio of steps"] = Estimate.exact(ratio, "inner loop over contextual, medians")
+    medians = float(np.median(inner_first)), float(np.median(contextual_first))
+    ratio = medians[0] / medians[1] if np.isfinite(medians[1]) else 0.0
+    measured["ratio of steps"] = Estimate.exact(
+        ratio, "inner loop over contextual, medians; 0 where it never got there"
+    )
     regret = found["regret"]
     measured["regret at the best leaders"] = Estimate.exact(
         float(np.mean([one[values[:, 0] >= best - 1e-6].mean() for one in regret[-1]])), "of the last networks"
