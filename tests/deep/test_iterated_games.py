@@ -217,3 +217,19 @@ def test_leaders_learn_what_is_best_against_followers_who_see_the_time():
     _, metrics = advance(learners, start(learners, range(8)), 400, monitor_every=400, last=400)
     assert (metrics["adverse_value"][-1] <= 29.0).all()
     assert np.mean(metrics["adverse_value"][-1] == 29.0) >= 0.75
+
+
+@pytest.mark.parametrize("settings", [{}, {"depth": 2}, {"sight": "opponent"}, {"follower_sees_time": True}])
+def test_values_of_many_responses_are_those_of_each(settings):
+    game, rng = sg.iterated_matrix_game("prisoners_dilemma", 7, **settings), np.random.default_rng(0)
+    sizes = [(seen.size, does.size) for seen, does in zip(game.observation_spaces, game.action_spaces, strict=True)]
+    with jax.enable_x64(True):
+        leader = rng.dirichlet(np.ones(2), sizes[0][0])
+        responses = rng.dirichlet(np.ones(2), (9, sizes[1][0]))
+        expected = np.stack([game.values(leader, one) for one in responses], axis=1)
+        np.testing.assert_allclose(game.values_of_all(leader, responses), expected, rtol=1e-12)
+        if "sight" in settings:
+            automaton = sg.WithLeaderMemory(game, 2)
+            leader = rng.dirichlet(np.ones(4), 2 * sizes[0][0])
+            expected = np.stack([automaton.values(leader, one) for one in responses], axis=1)
+            np.testing.assert_allclose(automaton.values_of_all(leader, responses), expected, rtol=1e-12)

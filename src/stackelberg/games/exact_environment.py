@@ -34,6 +34,12 @@ class AbstractExactEnvironment(AbstractGame, AbstractEnvironment):
     def values(self, commitment: Float[AnyArray, "o a"], response: Float[AnyArray, "p b"]) -> Float[AnyArray, "2"]:
         """The expected sums of rewards of leader and follower."""
 
+    def values_of_all(
+        self, commitment: Float[AnyArray, "o a"], responses: Float[AnyArray, "k p b"]
+    ) -> Float[AnyArray, "2 k"]:
+        """`values` against each of the responses."""
+        return jax.vmap(lambda response: self.values(commitment, response), out_axes=1)(responses)
+
     @property
     @abstractmethod
     def follower_range(self) -> Float[AnyArray, ""] | float:
@@ -101,7 +107,7 @@ class StationaryResponse(AbstractProblem):
                 remedy="Take one of the two, and see how far their values are apart.",
             )
         policies = jnp.asarray(self.game.policies(1))
-        of_leader, own = jax.vmap(lambda response: self.game.values(self.commitment, response), out_axes=1)(policies)
+        of_leader, own = self.game.values_of_all(self.commitment, policies)
         slack = (tolerance + 32.0 * jnp.finfo(own.dtype).eps) * self.game.follower_range
         worth = of_leader if ties == "leader" else -of_leader
         is_best = own >= jnp.max(own) - slack

@@ -49,3 +49,27 @@ class Rounds(NamedTuple):
         start = jnp.zeros(len(law_of_next), always[1].dtype).at[0].set(1.0), jnp.zeros(2, always[0].dtype)
         (_, total), _ = jax.lax.scan(forward, start, by_round, length=num_steps)
         return total
+
+    def values_of_all(
+        self, commitment: Float[AnyArray, "o a"], responses: Float[AnyArray, "k p b"], num_steps: int
+    ) -> Float[AnyArray, "2 k"]:
+        """The same for many responses, by one product of matrices in each round.
+
+        Row (b, s) of the matrix is the law of the next state, and what is paid, when the follower takes b in state s;
+        laws of all responses are split by what these take. No matrix is made for each response.
+        """
+        acts, replies = jnp.asarray(commitment)[self.leader_sees], jnp.asarray(responses)[:, self.follower_sees]
+        law_of_next = jnp.asarray(np.eye(len(self.following))[self.following], acts.dtype)
+        onwards = jnp.einsum("sa,sabt->bst", acts, law_of_next)
+        paid = jnp.einsum("sa,usab->bsu", acts, self.payoffs)
+        made = jnp.concatenate([onwards, paid.astype(acts.dtype)], axis=-1).reshape(-1, acts.shape[0] + 2)
+        chances = jnp.moveaxis(replies, 1, 2).astype(acts.dtype)  # (k, b, s)
+
+        def forward(carry, _):
+            law, total = carry
+            after = (law[:, None] * chances).reshape(len(law), -1) @ made
+            return (after[:, :-2], total + after[:, -2:]), None
+
+        law = jnp.zeros((len(chances), acts.shape[0]), acts.dtype).at[:, 0].set(1.0)
+        (_, total), _ = jax.lax.scan(forward, (law, jnp.zeros((len(chances), 2), acts.dtype)), length=num_steps)
+        return total.T

@@ -157,6 +157,14 @@ class IteratedMatrixGame(AbstractEndlessEnvironment):
             response = jnp.asarray(response).reshape(self.num_steps, -1, self.shape[1])
         return self.rounds.values(commitment, response, self.num_steps)
 
+    def values_of_all(
+        self, commitment: Float[AnyArray, "o a"], responses: Float[AnyArray, "k p b"]
+    ) -> Float[AnyArray, "2 k"]:
+        """The same for many policies of the follower at once."""
+        if self.continuation < 1.0 or self.follower_sees_time:
+            return super().values_of_all(commitment, responses)
+        return self.rounds.values_of_all(commitment, responses, self.num_steps)
+
     @property
     def rounds(self) -> Rounds:
         """The game on memories of both actions."""

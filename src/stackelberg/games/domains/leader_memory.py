@@ -95,6 +95,12 @@ class WithLeaderMemory(AbstractExactEnvironment):
         """Expected sums of payoffs."""
         return self._rounds.values(commitment, response, self.num_steps)
 
+    def values_of_all(
+        self, commitment: Float[AnyArray, "o a"], responses: Float[AnyArray, "k p b"]
+    ) -> Float[AnyArray, "2 k"]:
+        """The same for many policies of the follower at once."""
+        return self._rounds.values_of_all(commitment, responses, self.num_steps)
+
     @property
     def _rounds(self) -> Rounds:
         """States are s + num_states × memory."""
