@@ -58,7 +58,6 @@ class RecurrentTraining(AbstractEpisodeLearner):
     - `num_copies`: leaders met in a step.  `num_epochs`: steps of Adam on them, each through the whole memory.
     - `learning_rate`: of Adam, falling to a tenth over `num_steps` steps.  `clip`: of the ratio of probabilities.
     - `trace`: λ of generalised advantage estimation, across plays.  `entropy`: weight of the policy's entropy.
-
     - `trial_weight`: of what trials pay: with 1 looking around has to pay off within the acquaintance, with 0 it is
       free, and nothing but the last play counts.
 
