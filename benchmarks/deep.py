@@ -12,13 +12,13 @@ import numpy as np
 
 import stackelberg as sg
 from stackelberg._learner import advance
+from stackelberg.solvers.deterministic_policies import BATCH
 
 from .contextual_peer import COPIES, LENGTH, ROLLOUT, peer as by_stable_baselines
 from .measure import Row, compare
 
 
 NUM_LEADERS = 10_000
-BATCH = 64
 SAMPLED = 200
 
 

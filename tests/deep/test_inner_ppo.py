@@ -82,3 +82,9 @@ def test_settings_are_checked():
         sg.InnerPPO(GAME, 0)
     with pytest.raises(sg.InputError, match="clip"):
         sg.InnerPPO(GAME, clip=0.0)
+
+
+@pytest.mark.parametrize("make", [sg.InnerPPO, sg.InnerQLearning, sg.RecurrentFollower, sg.RecurrentTraining])
+def test_one_follower_is_asked_for(make):
+    with pytest.raises(sg.InputError, match=r"a game with 2 followers.*NoRegret"):
+        make(sg.MatrixDesignGame())

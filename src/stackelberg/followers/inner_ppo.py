@@ -15,9 +15,9 @@ from .. import _boundary as boundary
 from .._types import AnyArray, Key
 from ..games.environment import AbstractEnvironment, Discrete
 from ..rl.policy import AbstractPolicy, blank_policy
-from ..rl.proximal import clipped_objective
+from ..rl.proximal import clipped_objective, generalised_advantages
 from .query import AbstractQueryOracle, Act, Asked
-from .trials import Trial, first_trial, trial_step
+from .trials import Trial, first_trial, only_follower, trial_step
 
 
 class Tried(eqx.Module):
@@ -91,8 +91,7 @@ class InnerPPO(AbstractQueryOracle):
         self.entropy = boundary.real_number("entropy", entropy, low=0.0)
         self.width = boundary.whole_number("width", width, low=0)
         self.num_layers = boundary.whole_number("num_layers", num_layers, low=1)
-        for space in (self.environment.observation_spaces[1], self.environment.action_spaces[1]):
-            boundary.instance("environment", space, Discrete, "a follower with counted observations and actions")
+        only_follower(self.environment)
 
     @property
     def num_queries(self) -> int:
@@ -102,7 +101,7 @@ class InnerPPO(AbstractQueryOracle):
     def init(self, key: Key) -> Practising:
         """A policy near uniform that expects nothing, and the first trial."""
         of_policy, rest = jr.split(key)
-        seen, num_actions = self._sizes
+        seen, num_actions = only_follower(self.environment)
         hidden = (self.width,) * self.num_layers if self.width else ()
         policy = blank_policy(Discrete(seen), num_actions, hidden, of_policy)
         learned = eqx.filter(policy, eqx.is_inexact_array)
@@ -141,8 +140,9 @@ class InnerPPO(AbstractQueryOracle):
 
     def response(self, state: Practising) -> tuple[Float[AnyArray, "p b"]]:
         """The greedy policy."""
-        log_choice = jax.vmap(state.policy.log_choice)(jnp.arange(self._sizes[0]))
-        return (jax.nn.one_hot(jnp.argmax(log_choice, axis=-1), self._sizes[1]),)
+        num_seen, num_actions = only_follower(self.environment)
+        log_choice = jax.vmap(state.policy.log_choice)(jnp.arange(num_seen))
+        return (jax.nn.one_hot(jnp.argmax(log_choice, axis=-1), num_actions),)
 
     def _tried(self, state: Practising, action: AnyArray) -> tuple[Practising, Float[AnyArray, ""]]:
         """One step of the trial, noted down."""
@@ -161,13 +161,7 @@ class InnerPPO(AbstractQueryOracle):
     def _improved(self, state: Practising) -> Practising:
         """Some steps of Adam on what was tried; what a game under way will still pay is not waited for."""
         tried, expected = state.tried, jnp.asarray(state.expected)
-
-        def back(left, step):
-            reward, is_over = step
-            left = reward + jnp.where(is_over, 0.0, left)
-            return left, left
-
-        _, left = jax.lax.scan(back, jnp.zeros(()), (tried.rewards, tried.is_over), reverse=True)
+        left = generalised_advantages(tried.rewards, 1.0 - tried.is_over, 1.0)
         seen = jnp.zeros_like(expected).at[tried.observations].add(1.0)
         mean = jnp.zeros_like(expected).at[tried.observations].add(left) / jnp.maximum(seen, 1.0)
         expected = jnp.where(seen > 0.0, expected + 0.5 * (mean - expected), expected)
@@ -199,11 +193,6 @@ class InnerPPO(AbstractQueryOracle):
     def _num_between(self) -> int:
         """Queries between two times that it learns."""
         return self.num_trials * self.environment.num_steps
-
-    @property
-    def _sizes(self) -> tuple[int, int]:
-        """Numbers of its observations and actions."""
-        return self.environment.observation_spaces[1].size, self.environment.action_spaces[1].size  # type: ignore[union-attr]
 
     @property
     def _adam(self) -> optax.GradientTransformation:

@@ -12,8 +12,9 @@ from jaxtyping import Float, Int
 
 from .. import _boundary as boundary
 from .._types import AnyArray, Key
-from ..games.environment import AbstractEnvironment, Discrete
+from ..games.environment import AbstractEnvironment
 from .query import AbstractQueryOracle
+from .trials import only_follower
 
 
 class Trial(eqx.Module):
@@ -76,8 +77,7 @@ class InnerQLearning(AbstractQueryOracle):
         self.parameter_noise = boundary.real_number("parameter_noise", parameter_noise, low=0.0)
         self.initial_worth = boundary.real_number("initial_worth", initial_worth)
         self.initial_noise = boundary.real_number("initial_noise", initial_noise, low=0.0)
-        for space in (self.environment.observation_spaces[1], self.environment.action_spaces[1]):
-            boundary.instance("environment", space, Discrete, "a follower with counted observations and actions")
+        only_follower(self.environment)
 
     @property
     def num_queries(self) -> int:
@@ -87,8 +87,8 @@ class InnerQLearning(AbstractQueryOracle):
     def init(self, key: Key) -> Trial:
         """Entries near 0, and the first trial."""
         of_table, rest = jr.split(key)
-        shape = self.environment.observation_spaces[1].size, self.environment.action_spaces[1].size  # type: ignore[union-attr]
-        return self._begun(self.initial_worth + self.initial_noise * jr.normal(of_table, shape), rest)
+        noise = self.initial_noise * jr.normal(of_table, only_follower(self.environment))
+        return self._begun(self.initial_worth + noise, rest)
 
     def again(self, state: Trial, key: Key) -> Trial:
         """It goes on with what it has learned of the leader that was."""

@@ -21,9 +21,8 @@ from .._types import AnyArray, Key
 from ..calculus.simplex import log_quantal_choice, logarithm
 from ..games.environment import AbstractEnvironment
 from ..rl.policy import network
-from .contextual_network import follower_sizes
 from .query import AbstractQueryOracle
-from .trials import Trial, first_trial, trial_step
+from .trials import Trial, first_trial, only_follower, trial_step
 
 
 EXAMPLE = 'sg.iterated_matrix_game("prisoners_dilemma")'
@@ -112,7 +111,7 @@ class RecurrentFollower(AbstractQueryOracle):
     def answer(self, state: GettingToKnow, action: AnyArray) -> tuple[GettingToKnow, Float[AnyArray, ""]]:
         """One step of the trial, remembered."""
         of_action, of_trial = jr.split(jr.fold_in(state.key, state.trial.count))
-        num_seen, num_actions = self._sizes
+        num_seen, num_actions = only_follower(self.environment)
         seen = jax.nn.one_hot(state.trial.observations[1], num_seen)
         chosen, _ = tried(of_action, self.weights.log_choice(seen, state.memory), self.exploration)
         trial, paid, is_over = trial_step(self.environment, state.trial, (action, chosen), of_trial, self.num_queries)
@@ -121,16 +120,12 @@ class RecurrentFollower(AbstractQueryOracle):
 
     def response(self, state: GettingToKnow) -> tuple[Float[AnyArray, "p b"]]:
         """What it does at each observation, by what it remembers."""
-        num_seen, num_actions = self._sizes
+        num_seen, num_actions = only_follower(self.environment)
         log_choice = jax.vmap(lambda seen: self.weights.log_choice(seen, state.memory))(jnp.eye(num_seen))
         return (jax.nn.one_hot(jnp.argmax(log_choice, axis=-1), num_actions),)
 
     def _begun(self, memory: Float[AnyArray, "h"], key: Key) -> GettingToKnow:
         return GettingToKnow(memory, first_trial(self.environment, jr.fold_in(key, 0)), jr.fold_in(key, 1))
-
-    @property
-    def _sizes(self) -> tuple[int, int]:
-        return only_follower(self.environment)
 
 
 def tried(key: Key, log_choice: Float[AnyArray, "b"], exploration: Any) -> tuple[Int[AnyArray, ""], Bool[AnyArray, ""]]:
@@ -139,11 +134,6 @@ def tried(key: Key, log_choice: Float[AnyArray, "b"], exploration: Any) -> tuple
     is_random = jr.uniform(of_chance) < exploration
     own, other = jr.categorical(of_policy, log_choice), jr.randint(of_chosen, (), 0, log_choice.shape[0])
     return jnp.where(is_random, other, own).astype(jnp.int32), is_random
-
-
-def only_follower(environment: AbstractEnvironment) -> tuple[int, int]:
-    """Numbers of observations and actions of the one follower; `InputError` where they are not counted."""
-    return follower_sizes(environment)[0]
 
 
 def blank_recurrent(environment: AbstractEnvironment, width: int, key: Key) -> Recurrent:

@@ -22,8 +22,8 @@ from ..rl.learner import AbstractEpisodeLearner
 from ..rl.policy import network
 from ..rl.proximal import clipped_objective, generalised_advantages
 from .contextual_network import leader_sizes, random_leaders
-from .recurrent import EXAMPLE, Recurrent, RecurrentFollower, blank_recurrent, only_follower, tried
-from .trials import first_trial, trial_step
+from .recurrent import EXAMPLE, Recurrent, RecurrentFollower, blank_recurrent, tried
+from .trials import first_trial, only_follower, trial_step
 
 
 class Acquainted(eqx.Module):

@@ -10,8 +10,11 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Bool, Float, Int
 
+from .. import _boundary as boundary
+from .._errors import InputError
 from .._types import AnyArray, Key
 from ..games.environment import AbstractEnvironment
+from .contextual_network import follower_sizes
 
 
 class Trial(eqx.Module):
@@ -43,3 +46,20 @@ def trial_step(
     fresh = Trial(*environment.reset(of_next), count, count)
     gone_on = Trial(made.state, made.observations, count, trial.begun)
     return jax.tree.map(lambda new, old: jnp.where(is_over, new, old), fresh, gone_on), made.rewards, is_over
+
+
+def only_follower(environment: AbstractEnvironment) -> tuple[int, int]:
+    """Numbers of observations and actions of the one follower.
+
+    Raises `InputError` where they cannot be counted, or there are several followers.
+    """
+    sizes = follower_sizes(environment)
+    if len(sizes) != 1:
+        raise InputError(
+            boundary.INCONSISTENT,
+            "environment",
+            found=f"a game with {len(sizes)} followers",
+            allowed="followers who get to know the leader by trials are alone",
+            remedy="Take followers that answer together: sg.NoRegret(environment), sg.ContextualNetwork(environment).",
+        )
+    return sizes[0]

@@ -32,12 +32,14 @@ def clipped_objective(
 
 
 def generalised_advantages(
-    surprise: Float[AnyArray, "t e"], goes_on: Float[AnyArray, "t e"], trace: Any
-) -> Float[AnyArray, "t e"]:
+    surprise: Float[AnyArray, "t *e"], goes_on: Float[AnyArray, "t *e"], trace: Any
+) -> Float[AnyArray, "t *e"]:
     """Σ over later steps k of λ^k × what was paid more than expected there, up to where play does not go on.
 
     - `surprise`: reward plus the value of what follows, less the value.  `goes_on`: 1, or 0 after the last step.
     - `trace`: λ in [0, 1]; with 1 all that was still paid counts, less the value.
+
+    Of plain rewards, with λ = 1, these are the returns to go.
     """
 
     def back(carry, step):

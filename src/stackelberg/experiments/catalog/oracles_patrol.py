@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,7 +124,7 @@ def _favourites(looks: tuple[int, ...], num_seeds: int, own_best: Float[np.ndarr
         return jax.lax.map(one, every, batch_size=BATCH)
 
     run, found = start(learners, range(num_seeds)), []
-    for before, now in zip((0, *looks), looks, strict=False):
+    for before, now in itertools.pairwise((0, *looks)):
         run, _ = advance(learners, run, now - before, monitor_every=looks[-1])
         for seed in range(num_seeds):
             (policy,) = jax.tree.map(lambda leaf, seed=seed: leaf[0, seed], run.state.policies)
