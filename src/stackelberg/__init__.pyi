@@ -14,6 +14,12 @@ from .games.bayesian import BayesianGame
 from .games.markov import MarkovGame
 from .games.finite_horizon import FiniteHorizon
 from .games.discounted import Discounted
+from .games.decision_process import DecisionProcess
+from .games.domains.small_processes import decision_process, fork, process_names, triangle
+from .games.generators_process import bridge_grid, deep_sea, random_process, river_swim
+from .games.model_loss import ModelLoss
+from .games.model_game import ModelAsLeader, ModelFit, PolicyAsLeader
+from .games.completion import completed
 from .games.domains.patrol import patrol_park
 from .games.domains.tariff import TariffGame, day_tariff
 from .games.files import GameSummary, check_game, game_from_json, game_template, game_to_json, read_game, write_game
@@ -68,6 +74,9 @@ from .solvers.quantal.prescription import Prescriptions, best_prescriptions
 from .solvers.quantal.rationality import rationality_curve
 from .solvers.markov.backward_induction import BackwardInduction
 from .solvers.markov.gradient_ascent import GradientAscent
+from .solvers.world_model.best_policy import BestPolicy
+from .solvers.world_model.follower_classes import FollowerClasses
+from .solvers.world_model.zero_loss import ZeroLossEquilibria, zero_loss_equilibria
 from .play.base import AbstractChangingWorld, AbstractWorld, Belief, Meeting
 from .play.world import Episode, Rules, World, rules_of
 from .play.markov_world import MarkovEpisode, MarkovRules, MarkovWorld
@@ -115,6 +124,16 @@ from .deep.evolution import LeaderEvolution
 from .deep.after_pretraining import AfterPretraining
 from .deep.through_followers import LeaderThroughLearning, LeaderThroughResponse, MarkovTruth
 from .deep.truth import BestResponseTruth, EquilibriumTruth
+from .model_based.fixed_points import FixedPoints, random_models, repeated_fits
+from .model_based.agent_reward import PromisedReward, promised_reward
+from .model_based.policy_ascent import PolicyAscent
+from .model_based.counting import CountingModel
+from .model_based.model_evolution import ModelEvolution
+from .model_based.planners import ContextualPlanner, InnerPlanner, PlannerTraining, trained_planner
+from .model_based.fitted_models import ContextualModel, CountedFit, ModelTraining, trained_model
+from .model_based.regret import response_regret
+from .model_based.world_truth import WorldTruth, steps_until_best
+from .model_based.where_wrong import where_wrong
 from .quantal.bonus import Uncertainty
 from .quantal.finite_class import DrawnClass, FiniteClass, class_around, class_for_policies
 from .quantal.version_space import OptimisticVersionSpace, PessimisticVersionSpace

@@ -39,6 +39,7 @@ from ..followers.recurrent_training import RecurrentTraining
 from ..followers.several import NoRegret, PureNash
 from ..followers.stackelberg_pomdp import StackelbergPOMDP
 from ..games.catalog import catalog_game
+from ..games.decision_process import DecisionProcess
 from ..games.domains.allocation import AllocationGame
 from ..games.domains.crossing import CrossingGame
 from ..games.domains.iterated_matrix import IteratedMatrixGame
@@ -46,6 +47,14 @@ from ..games.domains.leader_memory import WithLeaderMemory
 from ..games.domains.matrix_design import MatrixDesignGame
 from ..games.domains.message_price import MessagePriceGame
 from ..games.files import GAMES, read_game
+from ..games.model_game import ModelAsLeader, PolicyAsLeader
+from ..games.model_loss import ModelLoss
+from ..model_based.counting import CountingModel
+from ..model_based.fitted_models import ContextualModel, CountedFit, ModelTraining
+from ..model_based.model_evolution import ModelEvolution
+from ..model_based.planners import ContextualPlanner, InnerPlanner, PlannerTraining
+from ..model_based.policy_ascent import PolicyAscent
+from ..model_based.world_truth import WorldTruth
 from ..play.agent import Repeated
 from ..play.changing_world import DriftingWorld, RememberingWorld
 from ..play.markov_world import MarkovWorld
@@ -128,6 +137,24 @@ DEEP: dict[str, type] = {
 }
 """Leaders that learn against query oracles, with their parts."""
 
+MODEL_BASED: dict[str, type] = {
+    "decision-process": DecisionProcess,
+    "model-loss": ModelLoss,
+    "model-as-leader": ModelAsLeader,
+    "policy-as-leader": PolicyAsLeader,
+    "policy-ascent": PolicyAscent,
+    "counting-model": CountingModel,
+    "model-evolution": ModelEvolution,
+    "inner-planner": InnerPlanner,
+    "contextual-planner": ContextualPlanner,
+    "planner-training": PlannerTraining,
+    "counted-fit": CountedFit,
+    "contextual-model": ContextualModel,
+    "model-training": ModelTraining,
+    "world-truth": WorldTruth,
+}
+"""Policies and world models that answer each other, with their parts."""
+
 TABLE: dict[str, type] = {
     "experiment": Experiment,
     "repeated": Repeated,
@@ -140,6 +167,7 @@ TABLE: dict[str, type] = {
     "finite-class": FiniteClass,
     **AGENTS,
     **DEEP,
+    **MODEL_BASED,
     **GAMES,
     **FOLLOWERS,
 }

@@ -18,6 +18,8 @@ class Discounted(AbstractProblem):
     - `transition`: `(s, b, s)`;  `initial`: `(s,)`.
     - `leader_discount`, `follower_discount`: in [0, 1).
     - `payoff_range`: largest minus smallest reward of the follower in the game; tie tolerances are fractions of it.
+    - `leader_transition`: `(s, b, s)`, the law that the leader is paid under where it is another than the follower is
+      told (a world model, say); left out, it is the same.
 
     Responses are stationary, `(s, b)`.
     """
@@ -29,6 +31,7 @@ class Discounted(AbstractProblem):
     leader_discount: Float[AnyArray, ""] | float
     follower_discount: Float[AnyArray, ""] | float
     payoff_range: Float[AnyArray, ""] | float
+    leader_transition: Float[AnyArray, "s b s"] | None = None
 
     @exact
     def value(self, response: Float[AnyArray, "s b"]) -> Float[AnyArray, ""]:
@@ -39,7 +42,7 @@ class Discounted(AbstractProblem):
     @exact
     def leader_value(self, response: Float[AnyArray, "s b"]) -> Float[AnyArray, ""]:
         """The leader's expected discounted reward."""
-        values = policy_values(self.leader_reward, self.transition, response, self.leader_discount)
+        values = policy_values(self.leader_reward, self._leader_law, response, self.leader_discount)
         return jnp.asarray(self.initial) @ values
 
     @exact
@@ -61,7 +64,8 @@ class Discounted(AbstractProblem):
         if ties == "uniform":
             return tied / jnp.sum(tied, axis=-1, keepdims=True)
         sign = -1.0 if ties == "adversary" else 1.0
-        response, _ = optimal_values(sign * jnp.asarray(self.leader_reward), transition, self.leader_discount, tied)
+        paid = sign * jnp.asarray(self.leader_reward)
+        response, _ = optimal_values(paid, self._leader_law, self.leader_discount, tied)
         return response
 
     @exact
@@ -75,3 +79,7 @@ class Discounted(AbstractProblem):
         discount = self.follower_discount if discount is None else discount
         response, _ = soft_values(self.follower_reward, self.transition, inverse_temperature, discount)
         return response
+
+    @property
+    def _leader_law(self) -> Float[AnyArray, "s b s"]:
+        return jnp.asarray(self.transition if self.leader_transition is None else self.leader_transition)

@@ -14,7 +14,7 @@ from .._disk import write_whole
 from .._errors import InputError
 from .._record import Record
 from .._runs import RunRecord
-from . import bars, curves, landscapes, laws, maps, style, training
+from . import bars, curves, landscapes, laws, maps, model_error, style, training
 from .cells import csv_text
 from .folders import make_folder
 from .series import SERIES
@@ -34,6 +34,7 @@ KINDS: dict[str, Callable[[Record], Figure]] = {
     "curves": laws.plain_curves,
     "likelihood ratio": laws.likelihood_ratio,
     "grouped bars": bars.grouped_bars,
+    "model error": model_error.model_error,
 }
 
 DRAWN: dict[str, Callable[[Record], Figure]] = {

@@ -38,8 +38,11 @@ def power_law(record: Record) -> Figure:
 
 
 def plain_curves(record: Record) -> Figure:
-    """The same columns and attributes, without guides, on plain axes."""
+    """The same columns and attributes, without guides, on plain axes; with `is_log_across` the first is logarithmic."""
     figure, axes = _banded(record)
+    if record.attributes.get("is_log_across"):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.axhline(0.0, color=style.INK, lw=0.8)
     return _labelled(figure, axes, record)
 

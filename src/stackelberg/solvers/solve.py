@@ -11,6 +11,7 @@ from ..games.base import AbstractGame
 from ..games.bayesian import BayesianGame
 from ..games.exact_environment import AbstractExactEnvironment
 from ..games.markov import MarkovGame
+from ..games.model_game import ModelAsLeader, PolicyAsLeader
 from ..games.normal_form import NormalFormGame
 from ..games.security import SecurityGame
 from .base import AbstractSolver
@@ -23,9 +24,9 @@ def solve(game: AbstractGame, method: AbstractSolver | None = None) -> Solution:
 
     Without a `method` the follower is one that best-responds, with ties in the leader's favour (the strong Stackelberg
     equilibrium): `MultipleLPs` for a normal form, `BayesianMILP` for a Bayesian game, `SecurityLP` for a security game.
-    A game played step by step is searched among deterministic policies (`DeterministicPolicies`). A Markov game has no
-    default: which method is right depends on how far its follower looks ahead. Raises `InputError` for a game that has
-    no default.
+    A game played step by step is searched among deterministic policies (`DeterministicPolicies`); of a world model and
+    a policy, either may lead (`FollowerClasses`, `BestPolicy`). A Markov game has no default: which method is right
+    depends on how far its follower looks ahead. Raises `InputError` for a game that has no default.
     """
     game = boundary.instance("game", game, AbstractGame, "sg.NormalFormGame(leader_payoff, follower_payoff)")
     if method is None:
@@ -67,6 +68,20 @@ def _(game: AbstractExactEnvironment) -> AbstractSolver:
     from .deterministic_policies import DeterministicPolicies
 
     return DeterministicPolicies()
+
+
+@default_method.register
+def _(game: ModelAsLeader) -> AbstractSolver:
+    from .world_model.follower_classes import FollowerClasses
+
+    return FollowerClasses()
+
+
+@default_method.register
+def _(game: PolicyAsLeader) -> AbstractSolver:
+    from .world_model.best_policy import BestPolicy
+
+    return BestPolicy()
 
 
 @default_method.register

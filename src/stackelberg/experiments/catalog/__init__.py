@@ -13,6 +13,10 @@ from .oracles_mechanisms import ENTRIES as mechanisms
 from .oracles_mixed import ENTRIES as mixed
 from .oracles_patrol import ENTRIES as patrol
 from .oracles_shepherd import ENTRIES as shepherd
+from .poster_bounds import ENTRIES as bounds
+from .poster_repairs import ENTRIES as repairs
+from .poster_table import ENTRIES as table
+from .poster_traps import ENTRIES as traps
 from .quantal_ahead import ENTRIES as ahead
 from .quantal_classes import ENTRIES as classes
 from .quantal_farsighted import ENTRIES as farsighted
@@ -30,7 +34,9 @@ QUANTAL = (identities, planning, likelihood, regret, pessimism, misspecified, fa
 
 ORACLES = (matrix_games, instances, conditions, mixed, allocation, mechanisms, shepherd, patrol)
 
-_EVERY = (COMMITMENT, ESTIMATION, *(entry for entries in (*QUANTAL, *ORACLES) for entry in entries))
+MODEL_BASED = (table, traps, repairs, bounds)
+
+_EVERY = (COMMITMENT, ESTIMATION, *(entry for entries in (*QUANTAL, *ORACLES, *MODEL_BASED) for entry in entries))
 
 REPRODUCTIONS: dict[str, Reproduction] = {entry.name: entry for entry in _EVERY}
 """By `paper:experiment`, in the order of the docs."""

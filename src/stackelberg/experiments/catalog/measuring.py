@@ -56,6 +56,18 @@ def plain_curves(
     return Record("curves", columns, {"names": list(values), **attributes})
 
 
+def exact_curves(
+    across: Float[np.ndarray, "k"],
+    values: dict[str, Float[np.ndarray, "k"]],
+    kind: str = "curves",
+    **attributes: object,
+) -> Record:
+    """Curves without chance, on plain axes, or on logarithmic ones with the kind "power law"."""
+    middle = np.stack(list(values.values()), axis=-1)
+    columns = {"across": across, "middle": middle, "low": middle, "high": middle}
+    return Record(kind, columns, {"names": list(values), "interval": "exact", **attributes})
+
+
 def grouped_bars(each: Sequence[Sequence[Estimate]], **attributes: object) -> Record:
     """Bars with their intervals, a row of estimates for each of the attribute `names`, a column for each of `terms`."""
     columns = {

@@ -1,0 +1,116 @@
+"""Decision processes by recipe: drawn at random, and the classics that are hard to explore."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _boundary as boundary
+from .decision_process import DecisionProcess
+
+
+def random_process(
+    num_states: Any = 4,
+    num_actions: Any = 2,
+    seed: Any = 0,
+    *,
+    num_successors: Any = None,
+    by_next_state: Any = True,
+    horizon: Any = None,
+    discount: Any = 0.9,
+) -> DecisionProcess:
+    """Rows drawn from a flat Dirichlet law, rewards from the uniform one on [-1, 1]; it begins in the first state.
+
+    - `num_successors`: how many states can follow each state and action; all when left out. With few this is the
+      Garnet of Archibald, McKinnon and Thomas (1995).
+    - `by_next_state`: whether rewards depend on the next state.
+    """
+    sizes = (
+        boundary.whole_number("num_states", num_states, low=1),
+        boundary.whole_number("num_actions", num_actions, low=1),
+    )
+    few = boundary.whole_number(
+        "num_successors", sizes[0] if num_successors is None else num_successors, low=1, high=sizes[0]
+    )
+    generator = np.random.Generator(np.random.Philox(boundary.whole_number("seed", seed, low=0)))
+    law = np.zeros((*sizes, sizes[0]))
+    for cell in np.ndindex(*sizes):
+        law[cell][generator.choice(sizes[0], few, replace=False)] = generator.dirichlet(np.ones(few))
+    paid = generator.uniform(-1.0, 1.0, law.shape if boundary.boolean("by_next_state", by_next_state) else (*sizes, 1))
+    reward = np.broadcast_to(paid, law.shape)
+    return DecisionProcess(law, reward, np.eye(sizes[0])[0], horizon=horizon, discount=discount, title="Random process")
+
+
+def river_swim(num_states: Any = 6, *, horizon: Any = 50) -> DecisionProcess:
+    """Against the current to a great reward, or with it to a small one (Strehl and Littman, 2008)."""
+    size = boundary.whole_number("num_states", num_states, low=2)
+    law, paid = np.zeros((size, 2, size)), np.zeros((size, 2, size))
+    for place in range(size):
+        law[place, 0, max(place - 1, 0)] = 1.0
+        back, on = max(place - 1, 0), min(place + 1, size - 1)
+        law[place, 1, on] += 0.35 if place else 0.4
+        law[place, 1, place] += 0.6
+        law[place, 1, back] += 0.05 if place else 0.0
+    law[-1, 1] = 0.0
+    law[-1, 1, -1], law[-1, 1, -2] = 0.6, 0.4
+    paid[0, 0, 0], paid[-1, 1, -1] = 0.005, 1.0
+    return DecisionProcess(
+        law, paid, np.eye(size)[0], horizon=horizon, actions=["with", "against"], title=f"River of {size} states"
+    )
+
+
+def deep_sea(depth: Any = 10) -> DecisionProcess:
+    """A square of cells in which one sinks a row a step, left or right; only all right pays (Osband et al., 2019).
+
+    Each step to the right costs 0.01 / depth, and the corner pays 1.
+    """
+    size = boundary.whole_number("depth", depth, low=2)
+    law, paid = np.zeros((size * size + 1, 2, size * size + 1)), np.zeros((size * size + 1, 2, size * size + 1))
+    for row, column in np.ndindex(size, size):
+        for action in (0, 1):
+            to = min(max(column + 2 * action - 1, 0), size - 1)
+            then = size * size if row == size - 1 else (row + 1) * size + to
+            law[row * size + column, action, then] = 1.0
+            paid[row * size + column, action, then] = -0.01 / size * action
+            if action and row == size - 1 and column == size - 1:
+                paid[row * size + column, action, then] += 1.0
+    law[-1, :, -1] = 1.0
+    ends = np.eye(size * size + 1)[-1]
+    return DecisionProcess(
+        law,
+        paid,
+        np.eye(size * size + 1)[0],
+        ends,
+        horizon=size,
+        actions=["left", "right"],
+        title=f"Deep sea of {size}",
+    )
+
+
+def bridge_grid(size: Any = 8, *, slip: Any = 0.1, horizon: Any = 50) -> DecisionProcess:
+    """A grid with a bridge over lava: the short way to the goal, or the long way around it.
+
+    Moves go aside with probability `slip`. Lava ends the episode and pays -1, the goal ends it and pays 1; every other
+    step costs 0.01. The lava fills the middle column but for its first row (the long way) and one cell (the bridge).
+    """
+    side = boundary.whole_number("size", size, low=4)
+    astray = boundary.real_number("slip", slip, low=0.0, high=1.0)
+    cell = lambda row, column: min(max(row, 0), side - 1) * side + min(max(column, 0), side - 1)
+    moves = ((-1, 0), (0, 1), (1, 0), (0, -1))
+    middle, bridge = side // 2, side - 2
+    lava = {cell(row, middle) for row in range(1, side) if row != bridge}
+    start, goal = cell(bridge, 0), cell(bridge, side - 1)
+    law = np.zeros((side * side, 4, side * side))
+    for row, column in np.ndindex(side, side):
+        for action in range(4):
+            for turn, share in ((0, 1.0 - astray), (1, astray / 2), (3, astray / 2)):
+                by = moves[(action + turn) % 4]
+                law[cell(row, column), action, cell(row + by[0], column + by[1])] += share
+    paid = np.full(law.shape, -0.01)
+    paid[:, :, sorted(lava)], paid[:, :, goal] = -1.0, 1.0
+    ends = np.isin(np.arange(side * side), [*lava, goal]).astype(int)
+    return DecisionProcess(
+        law, paid, np.eye(side * side)[start], ends, horizon=horizon, actions=["up", "right", "down", "left"],
+        title=f"Bridge over lava, {side} by {side}",
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Model-based reinforcement learning as a game between a policy and a world model."""

@@ -1,0 +1,1 @@
+"""Exact answers where a policy or a world model commits."""
