@@ -26,7 +26,9 @@ class AbstractProblem(eqx.Module):
         """The follower's expected value of `response`."""
 
     @abstractmethod
-    def best_response(self, ties: Ties = "leader", tolerance: float = 0.0) -> Float[AnyArray, "..."]:
+    def best_response(
+        self, ties: Ties = "leader", tolerance: Float[AnyArray, ""] | float = 0.0
+    ) -> Float[AnyArray, "..."]:
         """A response of the highest value. `ties` says who gains among those within `tolerance` of it.
 
         `tolerance` is a fraction of the range of the follower's payoffs in this problem.

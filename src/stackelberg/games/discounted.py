@@ -46,7 +46,9 @@ class Discounted(AbstractProblem):
         return jnp.asarray(self.initial) @ values
 
     @exact
-    def best_response(self, ties: Ties = "leader", tolerance: float = 0.0) -> Float[AnyArray, "s b"]:
+    def best_response(
+        self, ties: Ties = "leader", tolerance: Float[AnyArray, ""] | float = 0.0
+    ) -> Float[AnyArray, "s b"]:
         """A stationary policy that is optimal from every state on; `ties` as in `FiniteHorizon`.
 
         Policy iteration gives the follower's optimal values, with a Bellman residual at rounding level. Actions within

@@ -92,7 +92,9 @@ class StationaryResponse(AbstractProblem):
         """The follower's expected sum of rewards."""
         return self.game.values(self.commitment, response)[1]
 
-    def best_response(self, ties: Ties = "leader", tolerance: float = 0.0) -> Float[AnyArray, "p b"]:
+    def best_response(
+        self, ties: Ties = "leader", tolerance: Float[AnyArray, ""] | float = 0.0
+    ) -> Float[AnyArray, "p b"]:
         """The best deterministic policy, by going through all of them.
 
         Among policies within `tolerance` × the follower's range (and rounding), ties go to the `leader`, or to its
@@ -176,7 +178,9 @@ class Decisions:
 class EndlessResponse(StationaryResponse):
     """The follower's decision process where play goes on by chance."""
 
-    def best_response(self, ties: Ties = "leader", tolerance: float = 0.0) -> Float[AnyArray, "p b"]:
+    def best_response(
+        self, ties: Ties = "leader", tolerance: Float[AnyArray, ""] | float = 0.0
+    ) -> Float[AnyArray, "p b"]:
         """By value iteration; "uniform" spreads over tied actions.
 
         Actions count as tied within `tolerance` × the follower's range and the proven error of the values. A second

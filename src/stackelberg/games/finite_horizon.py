@@ -44,7 +44,9 @@ class FiniteHorizon(AbstractProblem):
         return jnp.asarray(self.initial) @ values[0]
 
     @exact
-    def best_response(self, ties: Ties = "leader", tolerance: float = 0.0) -> Float[AnyArray, "h s b"]:
+    def best_response(
+        self, ties: Ties = "leader", tolerance: Float[AnyArray, ""] | float = 0.0
+    ) -> Float[AnyArray, "h s b"]:
         """A policy that is optimal from every stage and state on, ties broken stage by stage from the last.
 
         Lexicographic backward induction: an action counts as tied when its optimal value is within `tolerance` of the

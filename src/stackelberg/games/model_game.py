@@ -79,7 +79,7 @@ class ModelAsLeader(AbstractGame):
         self, commitment: Float[AnyArray, "s a s"], response: Float[AnyArray, "s a"]
     ) -> Float[AnyArray, ""]:
         """Minus the loss of the model where the policy goes in the world."""
-        return 0.0 - self.loss.value(self.process, response, commitment)
+        return jnp.asarray(0.0 - self.loss.value(self.process, response, commitment))
 
     def check_commitment(self, commitment: object) -> Float[AnyArray, "s a s"]:
         """A world model; terminal states are made to keep still."""
@@ -104,10 +104,12 @@ class ModelFit(AbstractProblem):
     @exact
     def value(self, response: Float[AnyArray, "s a s"]) -> Float[AnyArray, ""]:
         """Minus the loss."""
-        return -self.loss.value(self.process, self.policy, response)
+        return jnp.asarray(-self.loss.value(self.process, self.policy, response))
 
     @exact
-    def best_response(self, ties: Ties = "leader", tolerance: float = 0.0) -> Float[AnyArray, "s a s"]:
+    def best_response(
+        self, ties: Ties = "leader", tolerance: Float[AnyArray, ""] | float = 0.0
+    ) -> Float[AnyArray, "s a s"]:
         """A model of least loss. The policy never meets the other rows, and there the tie rule completes it.
 
         "leader": what is never met leads to the best state that it can; "adversary": to the worst; "uniform": to every
@@ -176,4 +178,4 @@ class PolicyAsLeader(AbstractGame):
 
 def _endless(process: DecisionProcess) -> DecisionProcess:
     """The process counted without an end, so that what is never met has a value."""
-    return process if process.horizon is None else process.counted(discount=min(process.discount, 0.99))
+    return process if process.horizon is None else process.counted(discount=jnp.minimum(process.discount, 0.99))

@@ -32,7 +32,9 @@ class OneShot(AbstractProblem):
         return jnp.sum(self.prior * jnp.sum(jnp.asarray(response) * self.follower_payoff, axis=-1))
 
     @exact
-    def best_response(self, ties: Ties = "leader", tolerance: float = 0.0) -> Float[AnyArray, "*t b"]:
+    def best_response(
+        self, ties: Ties = "leader", tolerance: Float[AnyArray, ""] | float = 0.0
+    ) -> Float[AnyArray, "*t b"]:
         """All probability on one best action (spread evenly over all of them with `ties="uniform"`)."""
         payoff = jnp.asarray(self.follower_payoff)
         best = jnp.max(payoff, axis=-1, keepdims=True)

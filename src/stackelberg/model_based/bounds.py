@@ -29,7 +29,7 @@ def simulation_bound(process: DecisionProcess, loss: Any, by_next_state: bool = 
 
     Kearns and Singh (2002) by telescoping, ‖P - P̂‖₁ ≤ √(2 KL), and Jensen.
     """
-    return constant(process, by_next_state) * jnp.sqrt(jnp.asarray(loss))
+    return constant(process, by_next_state) * _root(loss)
 
 
 @exact
@@ -44,13 +44,13 @@ def policy_leader_bound(
     The study prints the constant 4 γ R / (1 - γ)², which holds for rewards of state and action (2 √2 would do), and
     fails for its own kind of rewards at small γ: `printed_policy_leader_bound`.
     """
-    return jnp.asarray(short) + 2.0 * constant(process, by_next_state) * jnp.sqrt(jnp.asarray(loss))
+    return jnp.asarray(short) + 2.0 * constant(process, by_next_state) * _root(loss)
 
 
 @exact
 def printed_policy_leader_bound(process: DecisionProcess, short: Any, loss: Any) -> Float[AnyArray, ""]:
     """short + 4 γ R √loss / (1 - γ)², as the study prints it: false where rewards depend on the next state."""
-    return jnp.asarray(short) + 2.0 * jnp.sqrt(2.0) * constant(process, False) * jnp.sqrt(jnp.asarray(loss))
+    return jnp.asarray(short) + 2.0 * jnp.sqrt(2.0) * constant(process, False) * _root(loss)
 
 
 @exact
@@ -78,7 +78,7 @@ def noise_bound(
 
     Ours: the simulation lemma at the policy, and at the best policy, whose loss is at most ratio × that on the noise.
     """
-    each = jnp.sqrt(jnp.asarray(loss) / own) + jnp.sqrt(ratio * jnp.asarray(loss) / (1.0 - own))
+    each = _root(jnp.asarray(loss) / own) + _root(ratio * jnp.asarray(loss) / (1.0 - own))
     return jnp.asarray(short) + constant(process, by_next_state) * each
 
 
@@ -91,3 +91,8 @@ def promised_reward_bound(process: DecisionProcess, weight: Any, by_next_state: 
     """
     share = jnp.asarray(weight)
     return constant(process, by_next_state) ** 2 * (1.0 - share) / (4.0 * share)
+
+
+def _root(loss: Any) -> Float[AnyArray, ""]:
+    """A loss of 0 may come out below by rounding."""
+    return jnp.sqrt(jnp.maximum(jnp.asarray(loss), 0.0))

@@ -249,7 +249,9 @@ class IteratedMatrixGame(AbstractEndlessEnvironment):
 class StagedResponse(StationaryResponse):
     """The follower's decision process where it sees which round is played."""
 
-    def best_response(self, ties: Ties = "leader", tolerance: float = 0.0) -> Float[AnyArray, "p b"]:
+    def best_response(
+        self, ties: Ties = "leader", tolerance: Float[AnyArray, ""] | float = 0.0
+    ) -> Float[AnyArray, "p b"]:
         """By backward induction, ties broken round by round from the last; "uniform" plays all tied actions evenly.
 
         Actions count as tied within `tolerance` × the range of what is still to be paid, and rounding.

@@ -130,39 +130,30 @@ def triangle_of_the_code() -> DecisionProcess:
     return deterministic(moves, paid, title="Triangle of the released code")
 
 
-def _entries() -> tuple[ProcessEntry, ...]:
-    nan = float("nan")
-    return (
-        ProcessEntry(
-            "simple-2",
-            lambda: simple(title="The study's process"),
-            "The process of the study's table: a trap worth 0.9875 beside 36.45.",
-            36.45,
-            0.9875,
-            "published",
-        ),
-        ProcessEntry("simple-1", lambda: simple(enters=-0.01, title="Entering A costs"), "", nan, nan),
-        ProcessEntry(
-            "simple-1-variant-1",
-            lambda: simple(enters=-0.01, stays=1.0, title="Entering A costs, B holds"),
-            "",
-            nan,
-            nan,
-        ),
-        ProcessEntry("simple-2-variant-1", lambda: simple(stays=1.0, title="B holds"), "", nan, nan),
-        ProcessEntry("simple-2-variant-2", lambda: simple(climbs=0.8, title="A is near"), "", nan, nan),
-        ProcessEntry("simple-2-endless", lambda: simple(terminal=False, title="C holds"), "", nan, nan),
-        ProcessEntry(
-            "ergodic-1", lambda: simple(terminal=False, returns=(0.1, 0.1), title="C lets go slowly"), "", nan, nan
-        ),
-        ProcessEntry("deterministic-1", _ring, "", nan, nan),
-        ProcessEntry("ergodic-2", lambda: _ring(0.9), "", nan, nan),
-        ProcessEntry("two-states", two_states, "", nan, nan),
-        ProcessEntry("fork", fork, "", nan, nan),
-        ProcessEntry("triangle", triangle, "", nan, nan),
-        ProcessEntry("triangle-of-the-code", triangle_of_the_code, "", nan, nan),
-    )
+def _entry(
+    name: str, build: Callable[[], DecisionProcess], best: float, worst: float, description: str
+) -> ProcessEntry:
+    return ProcessEntry(name, build, description, best, worst, "published" if name == "simple-2" else "certified")
 
 
-PROCESSES: dict[str, ProcessEntry] = {entry.name: entry for entry in _entries()}
+_ENTRIES = (
+    _entry("simple-2", lambda: simple(title="The study's process"), 36.45, 0.9875, "A trap beside the best policy."),
+    _entry("simple-1", lambda: simple(enters=-0.01, title="A costs"), 35.94, 0.9875, "Entering A costs."),
+    _entry("simple-1-variant-1", lambda: simple(enters=-0.01, stays=1.0, title="A costs, B holds"), 35.94, -2.5,
+           "And X keeps one in B."),
+    _entry("simple-2-variant-1", lambda: simple(stays=1.0, title="B holds"), 36.45, -2.5, "X keeps one in B."),
+    _entry("simple-2-variant-2", lambda: simple(climbs=0.8, title="A is near"), 37.05, 0.9875, "Y finds A."),
+    _entry("simple-2-endless", lambda: simple(terminal=False, title="C holds"), 36.45, 0.9875, "C keeps one for ever."),
+    _entry("ergodic-1", lambda: simple(terminal=False, returns=(0.1, 0.1), title="C lets go slowly"), 36.45,
+           5.169135802469137, "Every state leads to every other one."),
+    _entry("deterministic-1", _ring, 485.1, 0.0, "A ring of four states without chance."),
+    _entry("ergodic-2", lambda: _ring(0.9), 436.59, 0.0, "The same ring, slow at its rich end."),
+    _entry("two-states", two_states, 246.0, 50.0, "Two states, one of them rich."),
+    _entry("fork", fork, 10.0, 1.0, "One choice, 10 against 1."),
+    _entry("triangle", triangle, 491.0, 50.0, "Ergodic and without chance, and still a model can hide most of it."),
+    _entry("triangle-of-the-code", triangle_of_the_code, 246.0, 50.0, "The same with 5 in the place of 10."),
+)  # fmt: skip
+
+
+PROCESSES: dict[str, ProcessEntry] = {entry.name: entry for entry in _ENTRIES}
 """By name, in the order of the docs."""
