@@ -20,6 +20,9 @@ from .games.generators_process import bridge_grid, deep_sea, random_process, riv
 from .games.model_loss import ModelLoss
 from .games.model_game import ModelAsLeader, ModelFit, PolicyAsLeader
 from .games.completion import completed
+from .games.partially_observed import PartiallyObserved, aliased_fork, corridor
+from .games.control import AbstractControl
+from .games.domains.control import CartPole, LineFork, Pendulum, PointMass
 from .games.domains.patrol import patrol_park
 from .games.domains.tariff import TariffGame, day_tariff
 from .games.files import GameSummary, check_game, game_from_json, game_template, game_to_json, read_game, write_game
@@ -134,6 +137,9 @@ from .model_based.fitted_models import ContextualModel, CountedFit, ModelTrainin
 from .model_based.regret import response_regret
 from .model_based.world_truth import WorldTruth, steps_until_best
 from .model_based.where_wrong import where_wrong
+from .model_based.imagined_play import ImaginedPlay
+from .model_based.presets import best_response_play, model_as_leader, policy_as_leader, simultaneous
+from .model_based.control_truth import ControlTruth
 from .quantal.bonus import Uncertainty
 from .quantal.finite_class import DrawnClass, FiniteClass, class_around, class_for_policies
 from .quantal.version_space import OptimisticVersionSpace, PessimisticVersionSpace

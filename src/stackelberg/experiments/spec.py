@@ -41,6 +41,7 @@ from ..followers.stackelberg_pomdp import StackelbergPOMDP
 from ..games.catalog import catalog_game
 from ..games.decision_process import DecisionProcess
 from ..games.domains.allocation import AllocationGame
+from ..games.domains.control import CartPole, LineFork, Pendulum, PointMass
 from ..games.domains.crossing import CrossingGame
 from ..games.domains.iterated_matrix import IteratedMatrixGame
 from ..games.domains.leader_memory import WithLeaderMemory
@@ -49,8 +50,10 @@ from ..games.domains.message_price import MessagePriceGame
 from ..games.files import GAMES, read_game
 from ..games.model_game import ModelAsLeader, PolicyAsLeader
 from ..games.model_loss import ModelLoss
+from ..model_based.control_truth import ControlTruth
 from ..model_based.counting import CountingModel
 from ..model_based.fitted_models import ContextualModel, CountedFit, ModelTraining
+from ..model_based.imagined_play import ImaginedPlay
 from ..model_based.model_evolution import ModelEvolution
 from ..model_based.planners import ContextualPlanner, InnerPlanner, PlannerTraining
 from ..model_based.policy_ascent import PolicyAscent
@@ -152,6 +155,12 @@ MODEL_BASED: dict[str, type] = {
     "contextual-model": ContextualModel,
     "model-training": ModelTraining,
     "world-truth": WorldTruth,
+    "imagined-play": ImaginedPlay,
+    "pendulum": Pendulum,
+    "cart-pole": CartPole,
+    "point-mass": PointMass,
+    "line-fork": LineFork,
+    "control-truth": ControlTruth,
 }
 """Policies and world models that answer each other, with their parts."""
 

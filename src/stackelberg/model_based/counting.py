@@ -29,7 +29,8 @@ class Counted(eqx.Module):
     """What is known after some steps.
 
     - `counts`: `(s, a, s)`.  `recent`: `(w, 3)`, the transitions in the window, as numbers of cells in one column too.
-    - `logits`, `policy`, `model`: of the players.  `place`, `time`: where the episode is.
+    - `logits`, `policy`, `model`: of the players.  `promised`: return of the policy in the model.
+    - `place`, `time`: where the episode is.
     - `behaviour`: `(s, a)`, what plays in this episode where it is not the policy; `is_noise`: whether it does.
     """
 
@@ -38,6 +39,7 @@ class Counted(eqx.Module):
     logits: Float[AnyArray, "s a"]
     policy: Float[AnyArray, "s a"]
     model: Float[AnyArray, "s a s"]
+    promised: Float[AnyArray, ""]
     place: Int[AnyArray, ""]
     time: Int[AnyArray, ""]
     behaviour: Float[AnyArray, "s a"]
@@ -63,6 +65,7 @@ class CountingModel(AbstractCompiledLearner):
     - `learning_rate`: of those steps.  `window`: how many of the last transitions are counted; 0 for all of them.
     - `prior`: pseudo-counts of each row, spread evenly.
     - `noise`: the share of episodes that are played by a policy drawn at random, each row from a flat Dirichlet law.
+    - `plan_every`: after how many real steps the model is fitted and the policy plans anew.
     - `exploration`: the share of actions drawn at random.  `initial_steps`: so many steps at first are all random.
     - `unknown`: what a row counts for that was met fewer than `unknown_below` times: "best" pays the highest reward for
       ever (R-max), "worst" the lowest (MOReL).
@@ -79,9 +82,10 @@ class CountingModel(AbstractCompiledLearner):
     prior: float
     noise: float
     exploration: float
-    initial_steps: int
+    initial_steps: float
     unknown: Unknown = eqx.field(static=True)
     unknown_below: float
+    plan_every: int = eqx.field(static=True)
 
     def __init__(
         self,
@@ -96,6 +100,7 @@ class CountingModel(AbstractCompiledLearner):
         initial_steps: Any = 0,
         unknown: Any = "as counted",
         unknown_below: Any = 1.0,
+        plan_every: Any = 1,
     ) -> None:
         self.process = boundary.instance("process", process, DecisionProcess, EXAMPLE)
         self.policy_steps = boundary.whole_number("policy_steps", policy_steps, low=0)
@@ -105,9 +110,10 @@ class CountingModel(AbstractCompiledLearner):
         self.prior = boundary.real_number("prior", prior, low=0.0, low_open=True)
         self.noise = boundary.real_number("noise", noise, low=0.0, high=1.0)
         self.exploration = boundary.real_number("exploration", exploration, low=0.0, high=1.0)
-        self.initial_steps = boundary.whole_number("initial_steps", initial_steps, low=0)
+        self.initial_steps = boundary.real_number("initial_steps", initial_steps, low=0.0)
         self.unknown = boundary.one_of("unknown", unknown, ("as counted", "best", "worst"))  # type: ignore[assignment]
         self.unknown_below = boundary.real_number("unknown_below", unknown_below, low=0.0)
+        self.plan_every = boundary.whole_number("plan_every", plan_every, low=1)
 
     @property
     def precision(self) -> Precision:
@@ -130,7 +136,7 @@ class CountingModel(AbstractCompiledLearner):
         begun = self._begin(key)
         recent = jnp.full(self.window, -1, dtype=int)
         return self._planned(
-            Counted(blank, recent, logits, quantal_choice(logits, 1.0), blank, *begun)  # type: ignore[arg-type]
+            Counted(blank, recent, logits, quantal_choice(logits, 1.0), blank, jnp.zeros(()), *begun)  # type: ignore
         )
 
     def sample(self, state: Counted, n: Any, key: Key) -> Moved:
@@ -161,11 +167,14 @@ class CountingModel(AbstractCompiledLearner):
         begun = self._begin(key)
         goes_on = (batch.then, state.time + 1, state.behaviour, state.is_noise)
         now = [jnp.where(is_over, fresh, old) for fresh, old in zip(begun, goes_on, strict=True)]
-        planned = self._planned(
-            Counted(counts, recent, state.logits, state.policy, state.model, *now)  # type: ignore[arg-type]
-        )
-        promised = self.process.value(planned.policy, planned.model)
-        return planned, {"promised": promised, "rows_met": jnp.sum(jnp.any(counts > 0.0, axis=-1)).astype(float)}
+        told = (state.logits, state.policy, state.model, state.promised)
+        after = Counted(counts, recent, *told, *now)  # type: ignore[arg-type]
+        if self.plan_every > 1:
+            after = jax.lax.cond(n % self.plan_every == 0, lambda one: self._planned(one), lambda one: one, after)
+        else:
+            after = self._planned(after)
+        rows_met = jnp.sum(jnp.any(counts > 0.0, axis=-1)).astype(float)
+        return after, {"promised": after.promised, "rows_met": rows_met}
 
     def commitment(self, state: Counted) -> Float[AnyArray, "s a"]:
         """The policy that it plays."""
@@ -196,7 +205,7 @@ class CountingModel(AbstractCompiledLearner):
             paid = jnp.where(is_known[..., 0], self.process.expected_reward(model), extreme)
             law = jnp.where(is_known, model, jnp.eye(num_states)[:, None, :])
             policy = first_best(paid, self.process.closed(law), self.planning_discount)
-        fields = (state.counts, state.recent, logits, policy, model)
+        fields = (state.counts, state.recent, logits, policy, model, jnp.asarray(self.process.value(policy, model)))
         return Counted(*fields, state.place, state.time, state.behaviour, state.is_noise)
 
 

@@ -24,6 +24,9 @@ from ..rl.learner import AbstractCompiledLearner
 
 Gradient: TypeAlias = Literal["plain", "natural"]
 
+TINY = 1e-12
+"""Expected visits below which a state and action count as never met."""
+
 
 class PolicyAscent(AbstractCompiledLearner):
     """The policy leads: a small step up its return in the model that was fitted to it, again and again.
@@ -90,7 +93,8 @@ def ascent(
     promised, push = jax.value_and_grad(lambda each: process.value(quantal_choice(each, 1.0), model))(logits)
     if gradient == "natural":
         policy = quantal_choice(logits, 1.0)
-        met = jnp.sum(process.visits(policy, model), axis=-1, keepdims=True)
-        advantage = push / jnp.where(met > 0.0, met * policy, 1.0)
-        push = jnp.where(met > 0.0, advantage - jnp.sum(policy * advantage, axis=-1, keepdims=True), 0.0)
+        # What is hardly ever done has no advantage that rounding leaves anything of.
+        met = jnp.sum(process.visits(policy, model), axis=-1, keepdims=True) * policy
+        advantage = jnp.where(met > TINY, push / jnp.where(met > TINY, met, 1.0), 0.0)
+        push = jnp.where(met > TINY, advantage - jnp.sum(policy * advantage, axis=-1, keepdims=True), 0.0)
     return push, promised

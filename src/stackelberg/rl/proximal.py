@@ -27,8 +27,12 @@ def clipped_objective(
     - `gain`: the advantage A.  `clip`: c.  `entropy`: the weight of the policy's entropy H.
     """
     ratio = weight(taken(log_choice, actions) - before)
-    surrogate = jnp.minimum(ratio * gain, jnp.clip(ratio, 1.0 - clip, 1.0 + clip) * gain)
-    return surrogate - entropy * jnp.sum(weight(log_choice) * log_choice, axis=-1)
+    return clipped(ratio, gain, clip) - entropy * jnp.sum(weight(log_choice) * log_choice, axis=-1)
+
+
+def clipped(ratio: Float[AnyArray, "*n"], gain: Float[AnyArray, "*n"], clip: Any) -> Float[AnyArray, "*n"]:
+    """min(ρ A, clip(ρ, 1 - c, 1 + c) A), for the ratio ρ of chances now and when drawn."""
+    return jnp.minimum(ratio * gain, jnp.clip(ratio, 1.0 - clip, 1.0 + clip) * gain)
 
 
 def generalised_advantages(

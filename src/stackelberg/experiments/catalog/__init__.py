@@ -5,6 +5,9 @@ from __future__ import annotations
 from ... import _boundary as boundary
 from .base import Evidence as Evidence, Reproduction as Reproduction
 from .foundations import COMMITMENT, ESTIMATION
+from .mbrl_continuous import ENTRIES as continuous
+from .mbrl_pomdp import ENTRIES as pomdp
+from .mbrl_tables import ENTRIES as tables
 from .oracles_allocation import ENTRIES as allocation
 from .oracles_conditions import ENTRIES as conditions
 from .oracles_instances import ENTRIES as instances
@@ -34,7 +37,7 @@ QUANTAL = (identities, planning, likelihood, regret, pessimism, misspecified, fa
 
 ORACLES = (matrix_games, instances, conditions, mixed, allocation, mechanisms, shepherd, patrol)
 
-MODEL_BASED = (table, traps, repairs, bounds)
+MODEL_BASED = (table, traps, repairs, bounds, tables, continuous, pomdp)
 
 _EVERY = (COMMITMENT, ESTIMATION, *(entry for entries in (*QUANTAL, *ORACLES, *MODEL_BASED) for entry in entries))
 

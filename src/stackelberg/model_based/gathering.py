@@ -1,0 +1,51 @@
+"""Playing in a world to be controlled, and keeping what was met."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Float, Int
+
+from .._types import AnyArray, Key
+from ..games.control import AbstractControl
+from .ensemble import Transitions
+
+
+def gathered(
+    world: AbstractControl, act: Any, key: Key, num_copies: int, num_steps: int
+) -> tuple[Transitions, Float[AnyArray, ""]]:
+    """`num_steps` transitions of copies side by side, which begin anew at an end; the mean return of episodes."""
+    length = -(-num_steps // num_copies)
+
+    def one(key):
+        of_start, of_steps = jr.split(key)
+
+        def step(carry, key):
+            state, time, total, done, ended = carry
+            of_act, of_world, of_reset = jr.split(key, 3)
+            action = act(state, of_act)
+            then = world.step(state, action, of_world)
+            reward, is_over = world.reward(state, action, then), world.is_over(then)
+            total, is_cut = total + reward, time + 1 >= world.num_steps
+            stops = is_over | is_cut
+            done, ended = done + jnp.where(stops, total, 0.0), ended + stops
+            goes_on = (jnp.where(stops, world.reset(of_reset), then), jnp.where(stops, 0, time + 1))
+            made = Transitions(state, action, then, reward, is_over.astype(reward.dtype))
+            return (*goes_on, jnp.where(stops, 0.0, total), done, ended), made
+
+        start = (world.reset(of_start), jnp.asarray(0), jnp.zeros(()), jnp.zeros(()), jnp.asarray(0))
+        carry, made = jax.lax.scan(step, start, jr.split(of_steps, length))
+        return made, carry[2], carry[3], carry[4]
+
+    made, rest, done, ended = jax.vmap(one)(jr.split(key, num_copies))
+    flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:num_steps], made)
+    finished = jnp.sum(ended)
+    return flat, jnp.where(finished > 0, jnp.sum(done) / jnp.maximum(finished, 1), jnp.mean(rest))
+
+
+def not_held_out(places: Int[AnyArray, "*n"], count: Any) -> Int[AnyArray, "*n"]:
+    """Every tenth transition is kept to choose elites by."""
+    return jnp.minimum(jnp.where(places % 10 == 0, places + 1, places), count - 1)

@@ -1,0 +1,359 @@
+"""Deep model-based learning: an ensemble is fitted to what was met, a policy improves in it: `ImaginedPlay`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import optax
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Float, Int
+
+from .. import _boundary as boundary
+from .._learner import Metrics, Precision
+from .._runs import Metric
+from .._types import AnyArray, Key
+from ..games.control import AbstractControl
+from ..rl.actor import AbstractActor, blank_actor, random_action
+from ..rl.imagined import Critic, Improver, Plays, lessons
+from ..rl.learner import AbstractCompiledLearner
+from ..rl.policy import network
+from .ensemble import Ensemble, Transitions, blank_ensemble, fitted
+from .gathering import gathered, not_held_out
+
+
+Gradient: TypeAlias = Literal["proximal", "natural"]
+
+EXAMPLE = "sg.Pendulum()"
+MOST = 100.0
+"""Imagined states are kept within so many times their scale."""
+
+
+class Imagining(eqx.Module):
+    """The players, what improves them, and all that was met."""
+
+    actor: AbstractActor
+    averaged: AbstractActor
+    critic: Critic
+    moments: Any
+    ensemble: Ensemble
+    of_ensemble: Any
+    met: Transitions
+    elites: Int[AnyArray, "e"]
+
+
+class Gathered(eqx.Module):
+    """What one step met in the world, the return of its episodes, and the policy that played them."""
+
+    met: Transitions
+    returned: Float[AnyArray, ""]
+    actor: AbstractActor
+
+
+class ImaginedPlay(AbstractCompiledLearner):
+    """Gather, fit an ensemble of networks, improve the policy in it: policy- or model-as-leader by two knobs.
+
+    - `environment`: the world, of which transitions are seen.
+    - `num_iterations`: for how many steps there is room.  `real_steps`: gathered in each, by `num_copies` side by side.
+    - `initial_steps`: gathered at random before the first.
+    - `window`: how many of the last transitions the model is fitted to; 0 for all.  `policy_steps`: improvements of the
+      policy for each fit. A short window and few steps let the policy lead, all data and many let the model lead.
+    - `fit_steps`: of Adam on minibatches of `minibatch`, for `members` networks at once, of which the `elites` best on
+      held-out data are imagined with; `is_deterministic`: mean square and no noise, as Rajeswaran et al. (2020) do.
+    - `num_rollouts`, `rollout_length`: imagined plays for each improvement, from states that were met.
+    - `disagreement`: imagined plays are cut where the members' means are further apart, in units of the change; 0 for
+      never.
+    - `gradient`: "proximal" or "natural".  `divergence`: of a natural step.  `learning_rate`, `clip`, `entropy`,
+      `discount`, `trace`: of the policy; what plays is the running mean of its weights, the past counting `averaging`.
+       `model_rate`, `decay`: of the ensemble.
+    - `knows_reward`, `knows_end`: whether rewards and ends are those of the world, or learned too.
+    - `later`, `changes_at`: the world becomes another of the same kind after so many steps.
+    - `width`, `model_width`: of two hidden layers.
+
+    Logged for every step: what the model promises from first states and what the world paid the exploring policy, their
+    gap, the model's loss on what was just met (before it is fitted to it) and on the first data, and their difference.
+    """
+
+    environment: AbstractControl
+    num_iterations: int = eqx.field(static=True)
+    real_steps: int = eqx.field(static=True)
+    num_copies: int = eqx.field(static=True)
+    initial_steps: int = eqx.field(static=True)
+    window: int = eqx.field(static=True)
+    policy_steps: int = eqx.field(static=True)
+    fit_steps: int = eqx.field(static=True)
+    minibatch: int = eqx.field(static=True)
+    members: int = eqx.field(static=True)
+    elites: int = eqx.field(static=True)
+    is_deterministic: bool = eqx.field(static=True)
+    num_rollouts: int = eqx.field(static=True)
+    rollout_length: int = eqx.field(static=True)
+    disagreement: float
+    cuts: bool = eqx.field(static=True)
+    gradient: Gradient = eqx.field(static=True)
+    divergence: float
+    learning_rate: float
+    clip: float
+    entropy: float
+    discount: float
+    trace: float
+    averaging: float
+    model_rate: float
+    decay: float
+    knows_reward: bool = eqx.field(static=True)
+    knows_end: bool = eqx.field(static=True)
+    later: AbstractControl | None
+    changes_at: int
+    width: int = eqx.field(static=True)
+    model_width: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        environment: Any,
+        num_iterations: Any = 29,
+        real_steps: Any = 500,
+        num_copies: Any = 1,
+        initial_steps: Any = 500,
+        window: Any = 0,
+        policy_steps: Any = 20,
+        fit_steps: Any = 400,
+        minibatch: Any = 256,
+        members: Any = 5,
+        elites: Any = 4,
+        is_deterministic: Any = False,
+        num_rollouts: Any = 256,
+        rollout_length: Any = 60,
+        disagreement: Any = 0.0,
+        gradient: Any = "proximal",
+        divergence: Any = 0.025,
+        learning_rate: Any = 1e-3,
+        clip: Any = 0.2,
+        entropy: Any = 0.01,
+        discount: Any = 0.98,
+        trace: Any = 0.95,
+        averaging: Any = 0.95,
+        model_rate: Any = 1e-3,
+        decay: Any = 1e-5,
+        knows_reward: Any = True,
+        knows_end: Any = True,
+        later: Any = None,
+        changes_at: Any = 0,
+        width: Any = 64,
+        model_width: Any = 64,
+    ) -> None:
+        whole = lambda field, value, low=1: boundary.whole_number(field, value, low=low)
+        share = lambda field, value: boundary.real_number(field, value, low=0.0, high=1.0)
+        positive = lambda field, value: boundary.real_number(field, value, low=0.0, low_open=True)
+        self.environment = boundary.instance("environment", environment, AbstractControl, EXAMPLE)
+        self.num_iterations, self.real_steps = whole("num_iterations", num_iterations), whole("real_steps", real_steps)
+        self.num_copies = boundary.whole_number("num_copies", num_copies, low=1, high=self.real_steps)
+        self.initial_steps, self.window = whole("initial_steps", initial_steps, 20), whole("window", window, 0)
+        self.policy_steps, self.fit_steps = whole("policy_steps", policy_steps), whole("fit_steps", fit_steps)
+        self.minibatch, self.members = whole("minibatch", minibatch), whole("members", members)
+        self.elites = boundary.whole_number("elites", elites, low=1, high=self.members)
+        self.is_deterministic = boundary.boolean("is_deterministic", is_deterministic)
+        self.num_rollouts, self.rollout_length = (
+            whole("num_rollouts", num_rollouts),
+            whole("rollout_length", rollout_length),
+        )
+        self.num_rollouts = -(-self.num_rollouts // (4 * self.elites)) * 4 * self.elites
+        self.disagreement = boundary.real_number("disagreement", disagreement, low=0.0)
+        self.cuts = bool(disagreement > 0.0)
+        self.gradient = boundary.one_of("gradient", gradient, ("proximal", "natural"))  # type: ignore[assignment]
+        self.divergence, self.learning_rate = (
+            positive("divergence", divergence),
+            positive("learning_rate", learning_rate),
+        )
+        self.clip, self.model_rate = positive("clip", clip), positive("model_rate", model_rate)
+        self.entropy, self.decay = share("entropy", entropy), share("decay", decay)
+        self.discount, self.trace = share("discount", discount), share("trace", trace)
+        self.averaging = share("averaging", averaging)
+        self.knows_reward = boundary.boolean("knows_reward", knows_reward)
+        self.knows_end = boundary.boolean("knows_end", knows_end)
+        self.later = None if later is None else boundary.instance("later", later, type(self.environment), EXAMPLE)
+        self.changes_at = whole("changes_at", changes_at, 0)
+        self.width, self.model_width = whole("width", width), whole("model_width", model_width)
+
+    @property
+    def precision(self) -> Precision:
+        """Networks."""
+        return "float32"
+
+    @property
+    def max_steps(self) -> int | None:
+        """There is room for so many."""
+        return self.num_iterations
+
+    @property
+    def meanings(self) -> Mapping[str, Metric]:
+        """What the learner knows itself."""
+        return {
+            "promised": Metric("return of the policy in the model", "reward", "leader", "higher"),
+            "returned": Metric("return of the exploring policy in the world", "reward", "leader", "higher"),
+            "gap": Metric("promised less returned", "reward", "leader", "lower"),
+            "loss_current": Metric("loss of the model on what it meets next", "", "follower", "lower"),
+            "loss_initial": Metric("loss of the model on the first data", "", "follower", "lower"),
+            "hiding": Metric("loss on the first data less loss on what it meets", "", "follower"),
+            "moved": Metric("divergence of the policy from that before", "nats", "leader"),
+            "disagreement_met": Metric("disagreement of the members where the policy goes", "", "follower", "lower"),
+        }
+
+    def init(self, key: Key) -> Imagining:
+        """Blank players, and random play."""
+        keys = jr.split(key, 4)
+        environment, hidden = self.environment, (self.width, self.width)
+        actor = blank_actor(environment, hidden, keys[0])
+        scale = jnp.asarray(environment.scale, dtype=jnp.float32)
+        critic = Critic(network(environment.num_features, 1, hidden, keys[1], last=0.1), scale)
+        wide = (self.model_width, self.model_width)
+        ensemble = blank_ensemble(environment.num_features, environment.action_size, self.members, wide, keys[2])
+        act = lambda state, key: random_action(environment, key)
+        first, _ = gathered(environment, act, keys[3], min(self.num_copies, self.initial_steps), self.initial_steps)
+        room = self.num_iterations * self.real_steps
+        met = jax.tree.map(lambda leaf: jnp.concatenate([leaf, jnp.zeros((room, *leaf.shape[1:]), leaf.dtype)]), first)
+        moments = self._improver(0).blank(actor, critic)
+        return Imagining(
+            actor,
+            actor,
+            critic,
+            moments,
+            ensemble,
+            optax.scale_by_adam().init(eqx.filter(ensemble.networks, eqx.is_inexact_array)),
+            met,
+            jnp.arange(self.elites),
+        )
+
+    def sample(self, state: Imagining, n: Any, key: Key) -> Gathered:
+        """Play in the world."""
+        world = self._world(n)
+        met, returned = gathered(world, state.averaged.draw, key, self.num_copies, self.real_steps)
+        return Gathered(met, returned, state.averaged)
+
+    def update(self, state: Imagining, batch: Gathered, n: Any, key: Key) -> tuple[Imagining, Metrics]:
+        """Fit the model, then improve the policy in it."""
+        of_data, of_elites, of_policy, of_promise = jr.split(key, 4)
+        start = self.initial_steps + n * self.real_steps
+        count = start + self.real_steps
+        ahead = jnp.mean(state.ensemble.chosen(state.elites).losses(batch.met, self.is_deterministic))
+        met = jax.tree.map(
+            lambda all_of, new: jax.lax.dynamic_update_slice_in_dim(all_of, new.astype(all_of.dtype), start, 0),
+            state.met,
+            batch.met,
+        )
+        oldest = jnp.maximum(count - self.window, 0) if self.window else 0
+        taken = lambda places: jax.tree.map(lambda leaf: leaf[places], met)
+        anywhere = lambda key, shape: jr.randint(key, shape, oldest, count)
+        trained = lambda key, shape: not_held_out(anywhere(key, shape), count)
+        ensemble = state.ensemble.normalised(taken(anywhere(of_data, (2_000,))))
+        draw = lambda key: taken(trained(key, (self.members, self.minibatch)))
+        ensemble, of_ensemble, _ = fitted(
+            ensemble,
+            state.of_ensemble,
+            draw,
+            of_data,
+            self.fit_steps,
+            self.model_rate,
+            self.is_deterministic,
+            self.decay,
+        )
+        held_out = taken(anywhere(of_elites, (500,)) // 10 * 10)
+        elites = jnp.argsort(ensemble.losses(held_out, self.is_deterministic))[: self.elites]
+        best = ensemble.chosen(elites)
+        world, rate = self._world(n), self._unit(held_out)
+
+        def improve(carry, key):
+            actor, averaged, critic, moments = carry
+            of_start, of_plays, of_steps = jr.split(key, 3)
+            starts = taken(anywhere(of_start, (self.num_rollouts,))).states
+            plays = self._imagined(world, best, actor, starts, of_plays, self.rollout_length)
+            scaled = eqx.tree_at(lambda one: one.rewards, plays, rate * plays.rewards)
+            told = lessons(actor, critic, scaled, self.discount, self.trace)
+            actor, critic, moments, moved = improver.improved(actor, critic, moments, scaled, told, of_steps)
+            averaged = jax.tree.map(lambda mean, one: mean + (1.0 - self.averaging) * (one - mean), averaged, actor)
+            return (actor, averaged, critic, moments), moved
+
+        improver = self._improver(n)
+        players = (state.actor, state.averaged, state.critic, state.moments)
+        (actor, averaged, critic, moments), moved = jax.lax.scan(
+            improve, players, jr.split(of_policy, self.policy_steps)
+        )
+        promised = self._promised(world, best, averaged, of_promise)
+        first = jax.tree.map(lambda leaf: leaf[: self.initial_steps : 10], met)
+        initial = jnp.mean(best.losses(first, self.is_deterministic))
+        apart = jnp.mean(jax.vmap(best.disagreement)(batch.met.states[::10], batch.met.actions[::10]))
+        metrics = {
+            "promised": promised,
+            "returned": batch.returned,
+            "gap": promised - batch.returned,
+            "loss_current": ahead,
+            "loss_initial": initial,
+            "hiding": initial - ahead,
+            "moved": jnp.sum(moved),
+            "disagreement_met": apart,
+        }
+        return Imagining(actor, averaged, critic, moments, ensemble, of_ensemble, met, elites), metrics
+
+    def commitment(self, state: Imagining) -> Float[AnyArray, "w"]:
+        """The weights of the policy, in a row."""
+        return ravel_pytree(eqx.filter(state.averaged, eqx.is_inexact_array))[0]
+
+    def _improver(self, n: Any) -> Improver:
+        """As the settings say; steps shrink to a tenth on the way to the last."""
+        left = jnp.maximum(1.0 - jnp.asarray(n, jnp.float32) / self.num_iterations, 0.1)
+        rate, divergence = self.learning_rate * left, self.divergence * left
+        return Improver(self.gradient == "natural", 4, 4, rate, self.clip, self.entropy, divergence)
+
+    def _unit(self, met: Transitions) -> Float[AnyArray, ""]:
+        """What rewards are multiplied by, so that returns are about 1 and a critic need not climb to them."""
+        return jnp.maximum(1.0 - self.discount, 0.01) / jnp.sqrt(jnp.mean(met.rewards**2) + 1e-6)
+
+    def _world(self, n: Any) -> AbstractControl:
+        """That of step n."""
+        if self.later is None:
+            return self.environment
+        return jax.tree.map(
+            lambda one, other: jnp.where(n >= self.changes_at, other, one), self.environment, self.later
+        )
+
+    def _imagined(
+        self, world: AbstractControl, ensemble: Ensemble, actor: AbstractActor, starts: AnyArray, key: Key, length: int
+    ) -> Plays:
+        """Plays in the model, as many in each of its members."""
+        limit = MOST * jnp.asarray(world.scale, dtype=starts.dtype)
+        size = jnp.size(limit) + 1
+
+        def one(net, start, key):
+            def step(carry, key):
+                state, counts = carry
+                of_action, of_noise = jr.split(key)
+                action = actor.draw(state, of_action)
+                noise = jnp.zeros(size) if self.is_deterministic else jr.normal(of_noise, (size,))
+                then, reward, end = ensemble.step(net, state, action, noise)
+                then = world.settled(jnp.clip(then, -limit, limit))
+                reward = world.reward(state, action, then) if self.knows_reward else reward
+                is_over = world.is_over(then) if self.knows_end else end > 0.0
+                goes_on = counts * (1.0 - is_over)
+                if self.cuts:
+                    goes_on = goes_on * (ensemble.disagreement(then, action) < self.disagreement)
+                over = is_over.astype(counts.dtype)
+                return (then, goes_on), (state, action, then, reward, counts, goes_on, over)
+
+            return jax.lax.scan(step, (start, jnp.ones(())), jr.split(key, length))[1]
+
+        grouped = starts.reshape(self.elites, -1, starts.shape[-1])
+        keys = jr.split(key, grouped.shape[:2])
+        made = jax.vmap(lambda net, start, key: jax.vmap(lambda s, k: one(net, s, k))(start, key))(
+            ensemble.networks, grouped, keys
+        )
+        return Plays(*(jnp.moveaxis(leaf.reshape(-1, *leaf.shape[2:]), 0, 1) for leaf in made))
+
+    def _promised(self, world: AbstractControl, ensemble: Ensemble, actor: AbstractActor, key: Key) -> AnyArray:
+        """The mean return from first states over a whole episode, in the model."""
+        of_start, of_plays = jr.split(key)
+        starts = jax.vmap(world.reset)(jr.split(of_start, 4 * self.elites))
+        plays = self._imagined(world, ensemble, actor, starts, of_plays, world.num_steps)
+        return jnp.mean(jnp.sum(plays.rewards * plays.counts, axis=0))
