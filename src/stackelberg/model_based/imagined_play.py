@@ -125,7 +125,7 @@ class ImaginedPlay(AbstractCompiledLearner):
         members: Any = 5,
         elites: Any = 4,
         is_deterministic: Any = False,
-        num_rollouts: Any = 256,
+        num_rollouts: Any = 128,
         rollout_length: Any = 60,
         disagreement: Any = 0.0,
         gradient: Any = "proximal",

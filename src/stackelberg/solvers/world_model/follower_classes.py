@@ -51,7 +51,7 @@ class FollowerClasses(AbstractSolver[ModelAsLeader]):
             game,
             models[chosen],
             policies[chosen],
-            upper=-float(np.min(loss)),
+            upper=0.0 - float(np.min(loss)),
             tolerance=1e-9,
             rounding=1e-9,
             solver="FollowerClasses",
