@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import deep, exact_solvers, fit, learning, markov, quantal, runs, security, start
+from . import deep, exact_solvers, fit, learning, markov, model_based, quantal, runs, security, start
 from .measure import Row
 
 
@@ -26,6 +26,7 @@ SECTIONS = {
     "fit": fit,
     "learning": learning,
     "deep": deep,
+    "model_based": model_based,
     "runs": runs,
     "start": start,
 }

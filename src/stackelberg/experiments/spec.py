@@ -52,10 +52,10 @@ from ..games.model_game import ModelAsLeader, PolicyAsLeader
 from ..games.model_loss import ModelLoss
 from ..model_based.control_truth import ControlTruth
 from ..model_based.counting import CountingModel
-from ..model_based.fitted_models import ContextualModel, CountedFit, ModelTraining
+from ..model_based.fitted_models import CountedFit, ModelTraining
 from ..model_based.imagined_play import ImaginedPlay
 from ..model_based.model_evolution import ModelEvolution
-from ..model_based.planners import ContextualPlanner, InnerPlanner, PlannerTraining
+from ..model_based.planners import InnerPlanner, PlannerTraining
 from ..model_based.policy_ascent import PolicyAscent
 from ..model_based.world_truth import WorldTruth
 from ..play.agent import Repeated
@@ -149,10 +149,8 @@ MODEL_BASED: dict[str, type] = {
     "counting-model": CountingModel,
     "model-evolution": ModelEvolution,
     "inner-planner": InnerPlanner,
-    "contextual-planner": ContextualPlanner,
     "planner-training": PlannerTraining,
     "counted-fit": CountedFit,
-    "contextual-model": ContextualModel,
     "model-training": ModelTraining,
     "world-truth": WorldTruth,
     "imagined-play": ImaginedPlay,

@@ -14,6 +14,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Float, Int
 
 from .. import _boundary as boundary
+from .._errors import InputError
 from .._learner import Metrics, Precision
 from .._runs import Metric
 from .._types import AnyArray, Key
@@ -92,8 +93,7 @@ class ImaginedPlay(AbstractCompiledLearner):
     is_deterministic: bool = eqx.field(static=True)
     num_rollouts: int = eqx.field(static=True)
     rollout_length: int = eqx.field(static=True)
-    disagreement: float
-    cuts: bool = eqx.field(static=True)
+    disagreement: float = eqx.field(static=True)
     gradient: Gradient = eqx.field(static=True)
     divergence: float
     learning_rate: float
@@ -145,38 +145,46 @@ class ImaginedPlay(AbstractCompiledLearner):
         width: Any = 64,
         model_width: Any = 64,
     ) -> None:
-        whole = lambda field, value, low=1: boundary.whole_number(field, value, low=low)
-        share = lambda field, value: boundary.real_number(field, value, low=0.0, high=1.0)
-        positive = lambda field, value: boundary.real_number(field, value, low=0.0, low_open=True)
         self.environment = boundary.instance("environment", environment, AbstractControl, EXAMPLE)
-        self.num_iterations, self.real_steps = whole("num_iterations", num_iterations), whole("real_steps", real_steps)
+        self.num_iterations = boundary.whole_number("num_iterations", num_iterations, low=1)
+        self.real_steps = boundary.whole_number("real_steps", real_steps, low=1)
         self.num_copies = boundary.whole_number("num_copies", num_copies, low=1, high=self.real_steps)
-        self.initial_steps, self.window = whole("initial_steps", initial_steps, 20), whole("window", window, 0)
-        self.policy_steps, self.fit_steps = whole("policy_steps", policy_steps), whole("fit_steps", fit_steps)
-        self.minibatch, self.members = whole("minibatch", minibatch), whole("members", members)
+        self.initial_steps = boundary.whole_number("initial_steps", initial_steps, low=20)
+        self.window = boundary.whole_number("window", window, low=0)
+        self.policy_steps = boundary.whole_number("policy_steps", policy_steps, low=1)
+        self.fit_steps = boundary.whole_number("fit_steps", fit_steps, low=1)
+        self.minibatch = boundary.whole_number("minibatch", minibatch, low=1)
+        self.members = boundary.whole_number("members", members, low=1)
         self.elites = boundary.whole_number("elites", elites, low=1, high=self.members)
         self.is_deterministic = boundary.boolean("is_deterministic", is_deterministic)
-        self.num_rollouts, self.rollout_length = (
-            whole("num_rollouts", num_rollouts),
-            whole("rollout_length", rollout_length),
-        )
-        self.num_rollouts = -(-self.num_rollouts // (4 * self.elites)) * 4 * self.elites
+        rollouts = boundary.whole_number("num_rollouts", num_rollouts, low=1)
+        self.num_rollouts = -(-rollouts // (4 * self.elites)) * 4 * self.elites
+        self.rollout_length = boundary.whole_number("rollout_length", rollout_length, low=1)
         self.disagreement = boundary.real_number("disagreement", disagreement, low=0.0)
-        self.cuts = bool(disagreement > 0.0)
         self.gradient = boundary.one_of("gradient", gradient, ("proximal", "natural"))  # type: ignore[assignment]
-        self.divergence, self.learning_rate = (
-            positive("divergence", divergence),
-            positive("learning_rate", learning_rate),
-        )
-        self.clip, self.model_rate = positive("clip", clip), positive("model_rate", model_rate)
-        self.entropy, self.decay = share("entropy", entropy), share("decay", decay)
-        self.discount, self.trace = share("discount", discount), share("trace", trace)
-        self.averaging = share("averaging", averaging)
+        self.divergence = boundary.real_number("divergence", divergence, low=0.0, low_open=True)
+        self.learning_rate = boundary.real_number("learning_rate", learning_rate, low=0.0, low_open=True)
+        self.clip = boundary.real_number("clip", clip, low=0.0, low_open=True)
+        self.entropy = boundary.real_number("entropy", entropy, low=0.0)
+        self.discount = boundary.real_number("discount", discount, low=0.0, high=1.0)
+        self.trace = boundary.real_number("trace", trace, low=0.0, high=1.0)
+        self.averaging = boundary.real_number("averaging", averaging, low=0.0, high=1.0)
+        self.model_rate = boundary.real_number("model_rate", model_rate, low=0.0, low_open=True)
+        self.decay = boundary.real_number("decay", decay, low=0.0, high=1.0)
         self.knows_reward = boundary.boolean("knows_reward", knows_reward)
         self.knows_end = boundary.boolean("knows_end", knows_end)
-        self.later = None if later is None else boundary.instance("later", later, type(self.environment), EXAMPLE)
-        self.changes_at = whole("changes_at", changes_at, 0)
-        self.width, self.model_width = whole("width", width), whole("model_width", model_width)
+        self.later = None if later is None else boundary.instance("later", later, AbstractControl, EXAMPLE)
+        if self.later is not None and type(self.later) is not type(self.environment):
+            raise InputError(
+                boundary.INCONSISTENT,
+                "later",
+                found=f"a {type(self.environment).__name__} would become a {type(self.later).__name__}",
+                allowed="the world may change its numbers and not its kind",
+                remedy="Give a world of the same class.",
+            )
+        self.changes_at = boundary.whole_number("changes_at", changes_at, low=0)
+        self.width = boundary.whole_number("width", width, low=1)
+        self.model_width = boundary.whole_number("model_width", model_width, low=1)
 
     @property
     def precision(self) -> Precision:
@@ -337,7 +345,7 @@ class ImaginedPlay(AbstractCompiledLearner):
                 reward = world.reward(state, action, then) if self.knows_reward else reward
                 is_over = world.is_over(then) if self.knows_end else end > 0.0
                 goes_on = counts * (1.0 - is_over)
-                if self.cuts:
+                if self.disagreement > 0.0:
                     goes_on = goes_on * (ensemble.disagreement(then, action) < self.disagreement)
                 over = is_over.astype(counts.dtype)
                 return (then, goes_on), (state, action, then, reward, counts, goes_on, over)
