@@ -1,6 +1,7 @@
 """Policy and world model as players, exactly: the numbers of the study, and the same by other means."""
 
 import itertools
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -343,3 +344,10 @@ def test_what_cannot_be_asked_is_said():
     game = sg.PolicyAsLeader(STUDY)
     with pytest.raises(sg.InputError, match="fit"):
         sg.QuantalResponse(1.0)(game, game.uniform_commitment())
+
+
+def test_the_table_of_the_docs_is_the_catalog():
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "learn-a-model.md").read_text(encoding="utf-8")
+    for name, entry in PROCESSES.items():
+        row = f"| `{name}` | {entry.description} | {entry.best_value:g} | {entry.worst_equilibrium:g} |"
+        assert row in page

@@ -69,8 +69,8 @@ class ImaginedPlay(AbstractCompiledLearner):
     - `disagreement`: imagined plays are cut where the members' means are further apart, in units of the change; 0 for
       never.
     - `gradient`: "proximal" or "natural".  `divergence`: of a natural step.  `learning_rate`, `clip`, `entropy`,
-      `discount`, `trace`: of the policy; what plays is the running mean of its weights, the past counting `averaging`.
-       `model_rate`, `decay`: of the ensemble.
+      `discount`, `trace`: of the policy.  `averaging`: what plays is the running mean of its weights, in which the past
+      counts so much.  `model_rate`, `decay`: of the ensemble.
     - `knows_reward`, `knows_end`: whether rewards and ends are those of the world, or learned too.
     - `later`, `changes_at`: the world becomes another of the same kind after so many steps.
     - `width`, `model_width`: of two hidden layers.
