@@ -28,7 +28,7 @@ Unknown: TypeAlias = Literal["as counted", "best", "worst"]
 class Counted(eqx.Module):
     """What is known after some steps.
 
-    - `counts`: `(s, a, s)`.  `recent`: `(w, 3)`, the transitions in the window, as numbers of cells in one column too.
+    - `counts`: `(s, a, s)`.  `recent`: `(w,)`, the transitions of the window as numbers of cells; -1 for none yet.
     - `logits`, `policy`, `model`: of the players.  `promised`: return of the policy in the model.
     - `place`, `time`: where the episode is.
     - `behaviour`: `(s, a)`, what plays in this episode where it is not the policy; `is_noise`: whether it does.
