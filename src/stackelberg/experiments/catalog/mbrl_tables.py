@@ -96,8 +96,11 @@ PLAN_EVERY = 25
 
 
 def leaders(process: DecisionProcess) -> dict[str, CountingModel]:
-    """Who learns: each as a setting of one loop."""
-    make = lambda **settings: CountingModel(process, plan_every=PLAN_EVERY, initial_steps=100, **settings)
+    """Who learns: each as a setting of one loop.
+
+    Pseudo-counts are few: one of them in each row, spread over all states, is a way to everywhere that planners take.
+    """
+    make = lambda **settings: CountingModel(process, plan_every=PLAN_EVERY, initial_steps=100, prior=0.01, **settings)
     return {
         "PAL": make(policy_steps=5, learning_rate=1.0, window=2_000),
         "MAL": make(),
