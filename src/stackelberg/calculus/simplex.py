@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import xlogy
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from .._types import AnyArray
 
@@ -63,6 +63,13 @@ def entropy(probabilities: Float[AnyArray, "*batch b"]) -> Float[AnyArray, "*bat
     """-Σ p log p over the last axis, with 0 log 0 = 0; its gradient is finite wherever p > 0."""
     probabilities = jnp.asarray(probabilities)
     return -jnp.sum(xlogy(probabilities, probabilities), axis=-1)
+
+
+def drawn(probabilities: Float[AnyArray, "k"], chance: Float[AnyArray, "*n"]) -> Int[AnyArray, "*n"]:
+    """One of k for each `chance` in [0, 1), by inverting the distribution function."""
+    edges = jnp.cumsum(jnp.asarray(probabilities))
+    # The last edge may miss 1 by rounding, and is left out: what lies beyond the others belongs to the last one.
+    return jnp.sum(jnp.asarray(chance)[..., None] * edges[-1] >= edges[:-1], axis=-1).astype(jnp.int32)
 
 
 def choice_on_host(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +16,7 @@ from .._errors import InputError
 from .._types import AnyArray
 from ..calculus import backward_induction as stages, stationary
 from ..calculus.precision import exact
+from .pure_policies import pure_policies
 
 
 MOST_POLICIES = 100_000
@@ -106,6 +106,18 @@ class DecisionProcess(eqx.Module):
             return 1.0 / (1.0 - jnp.asarray(self.discount))
         return jnp.sum(jnp.asarray(self.discount) ** jnp.arange(self.horizon))
 
+    def check_ends(self, field: str) -> int:
+        """The horizon; `InputError` about `field` where there is none and episodes must end."""
+        if self.horizon is None:
+            raise InputError(
+                boundary.INCONSISTENT,
+                field,
+                found="the process has no horizon",
+                allowed="episodes must end to be played or averaged over",
+                remedy="Take a process with a horizon: process.counted(horizon=50).",
+            )
+        return self.horizon
+
     def check_policy(self, policy: Any) -> Float[AnyArray, "s a"]:
         """`policy` as a checked array `(s, a)`."""
         return boundary.distribution("policy", policy, axes=self.shape)
@@ -135,7 +147,8 @@ class DecisionProcess(eqx.Module):
         law, paid = jnp.asarray(self.transition if model is None else model), self.expected_reward(model)
         if self.horizon is None:
             return stationary.policy_values(paid, law, policy, self.discount)
-        return stages.policy_values(*self._staged(paid, law, policy), self.discount)[0]
+        paid, law, policy = self._staged(paid, law, policy)
+        return stages.policy_values(paid, law, policy, self.discount)[0]
 
     @exact
     def value(
@@ -181,34 +194,28 @@ class DecisionProcess(eqx.Module):
         if self.horizon is None:
             allowed = jnp.ones(paid.shape, dtype=bool)
             return jnp.asarray(self.initial) @ stationary.optimal_values(paid, law, self.discount, allowed)[1]
-        stage = lambda value: jnp.max(paid + self.discount * (law @ value), axis=-1)
-        last = jax.lax.fori_loop(0, self.horizon, lambda _, value: stage(value), jnp.zeros(paid.shape[0], paid.dtype))
-        return jnp.asarray(self.initial) @ last
+        paid, law = self._staged(paid, law)
+        _, values = stages.soft_values(paid, law, jnp.inf, self.discount)
+        return jnp.asarray(self.initial) @ values[0]
 
     def deterministic_policies(self) -> Float[np.ndarray, "n s a"]:
         """All policies without chance, the last live state changing fastest; terminal states play the first action.
 
         Raises `InputError` where there are more than 100,000.
         """
-        num_states, num_actions = self.shape
         live = np.flatnonzero(~np.asarray(self.is_terminal))
-        if num_actions ** len(live) > MOST_POLICIES:
-            raise InputError(
-                boundary.RANGE,
-                "process",
-                found=f"{num_actions} actions in {len(live)} states make {num_actions}^{len(live)} policies",
-                allowed=f"at most {MOST_POLICIES:,} are gone through one by one",
-                remedy="Take a smaller process, or a learner in place of the enumeration.",
-            )
-        chosen = np.zeros((num_actions ** len(live), num_states), dtype=int)
-        chosen[:, live] = list(itertools.product(range(num_actions), repeat=len(live)))
-        return np.eye(num_actions)[chosen]
+        remedy = "Take a smaller process, or a learner in place of the enumeration."
+        chosen = pure_policies(
+            "process", len(live), self.shape[1], rows="states that go on", most=MOST_POLICIES, remedy=remedy
+        )
+        policies = np.broadcast_to(np.eye(self.shape[1])[0], (len(chosen), *self.shape)).copy()
+        policies[:, live] = chosen
+        return policies
 
-    def _staged(self, paid: Any, law: Any, policy: Any) -> tuple[Any, Any, Any]:
+    def _staged(self, *each: Any) -> tuple[Any, ...]:
         """The same at every stage."""
         assert self.horizon is not None
-        staged = lambda one: jnp.broadcast_to(jnp.asarray(one), (self.horizon, *jnp.shape(one)))
-        return staged(paid), staged(law), staged(policy)
+        return tuple(jnp.broadcast_to(jnp.asarray(one), (self.horizon, *jnp.shape(one))) for one in each)
 
     def _sums(self, onwards: Any, initial: AnyArray) -> Float[AnyArray, "s"]:
         """Σ discount^t × the law of the state at step t, up to the horizon."""

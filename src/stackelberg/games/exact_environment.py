@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from .._types import AnyArray, Ties
 from ..calculus.stationary import iterated_values
 from .base import AbstractGame, AbstractProblem
 from .environment import AbstractEnvironment, Box, Space
+from .pure_policies import pure_policies
 
 
 MOST_POLICIES = 4096
@@ -59,17 +59,11 @@ class AbstractExactEnvironment(AbstractGame, AbstractEnvironment):
         Raises `InputError` where there are more than 4,096.
         """
         count, num_actions = _size(self.observation_spaces[seat]), _size(self.action_spaces[seat])
-        if num_actions**count > MOST_POLICIES:
-            raise InputError(
-                boundary.RANGE,
-                "game",
-                found=f"with {count} observations and {num_actions} actions there are {num_actions}^{count} policies",
-                allowed=f"at most {MOST_POLICIES} are gone through one by one",
-                remedy="Take a smaller game (a smaller depth, fewer messages). For iterated games game.as_markov() has "
-                "best responses that are found stage by stage.",
-            )
-        actions = np.array(list(itertools.product(range(num_actions), repeat=count)), dtype=int)
-        return np.eye(num_actions)[actions]
+        remedy = (
+            "Take a smaller game (a smaller depth, fewer messages). For iterated games game.as_markov() has best "
+            "responses that are found stage by stage."
+        )
+        return pure_policies("game", count, num_actions, rows="observations", most=MOST_POLICIES, remedy=remedy)
 
     def check_commitment(self, commitment: object) -> Float[AnyArray, "o a"]:
         """A distribution over the leader's actions for each of its observations."""

@@ -116,15 +116,13 @@ class ModelFit(AbstractProblem):
         state alike. This decides nothing of the announced policy's value, but what another policy expects.
         """
         del tolerance
-        known = visited(self.process, self.policy)
         if ties == "uniform":
             num_states, num_actions = self.process.shape
             elsewhere = jnp.full((num_states, num_actions, num_states), 1.0 / num_states)
         else:
-            toward = "best" if ties == "leader" else "worst"
+            known, toward = visited(self.process, self.policy), "best" if ties == "leader" else "worst"
             elsewhere, _ = completed(_endless(self.process), known, toward)
-        fitted = self.loss.fitted(self.process, self.policy, elsewhere)
-        return self.process.closed(jnp.where(known[..., None], fitted, elsewhere))
+        return self.process.closed(self.loss.fitted(self.process, self.policy, elsewhere))
 
     def quantal_response(self, inverse_temperature: Any, discount: Any = None) -> Any:
         """There is none: a fit has no actions to choose among."""

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Float
 
 from .. import _boundary as boundary
-from .._errors import InputError
 from .._types import AnyArray
 from ..calculus.precision import exact
 from ..calculus.simplex import logarithm
@@ -45,14 +44,8 @@ class ModelLoss(eqx.Module):
 
     def check_process(self, process: DecisionProcess) -> None:
         """`InputError` where episodes are averaged and have no end."""
-        if self.average == "episode" and process.horizon is None:
-            raise InputError(
-                boundary.INCONSISTENT,
-                "average",
-                found='"episode" was chosen for a process without a horizon',
-                allowed="episodes must end to be averaged over",
-                remedy='Take average="step", or a process with a horizon: process.counted(horizon=50).',
-            )
+        if self.average == "episode":
+            process.check_ends("average")
 
     @exact
     def of_rows(self, process: DecisionProcess, model: Float[AnyArray, "s a s"]) -> Float[AnyArray, "s a s"]:
@@ -108,8 +101,7 @@ def _by_episode(process: DecisionProcess, policy: Float[AnyArray, "s a"]) -> Flo
     From each state the law of the number of steps that are still to come is carried backward; a transition at step t
     after which k more steps come belongs to an episode of t + 1 + k steps.
     """
-    horizon = process.horizon
-    assert horizon is not None
+    horizon = process.check_ends("average")
     law, terminal = jnp.asarray(process.transition), jnp.asarray(process.is_terminal)
     onwards = jnp.einsum("sa,sat->st", policy, law)
     at_once = terminal.astype(law.dtype)

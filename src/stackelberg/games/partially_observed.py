@@ -13,7 +13,8 @@ from jaxtyping import Float
 from .. import _boundary as boundary
 from .._types import AnyArray
 from ..calculus.precision import exact
-from .decision_process import DecisionProcess
+from .decision_process import MOST_POLICIES, DecisionProcess
+from .pure_policies import pure_policies
 
 
 class PartiallyObserved(eqx.Module):
@@ -81,18 +82,17 @@ class PartiallyObserved(eqx.Module):
         whole = whole.at[:size, :, :size].set(onwards).at[:size, :, size].set(ends).at[size, :, size].set(1.0)
         paid = jnp.einsum("os,sa->oa", behind, hidden.expected_reward())
         reward = jnp.zeros_like(whole).at[:size].set(jnp.broadcast_to(paid[:, :, None], (size, *whole.shape[1:])))
-        first = jnp.append(jnp.asarray(hidden.initial) * (1.0 - over) @ seen, 0.0)
-        marks = jnp.zeros(size + 1).at[size].set(1.0)
-        blank = DecisionProcess(
-            np.ones((size + 1, policy.shape[1], size + 1)) / (size + 1),
-            np.zeros((size + 1, policy.shape[1], size + 1)),
-            np.ones(size + 1) / (size + 1),
-            discount=0.0,
+        begun = jnp.asarray(hidden.initial)
+        first = jnp.append((begun * (1.0 - over)) @ seen, begun @ over)
+        return DecisionProcess(
+            whole,
+            reward,
+            first,
+            jnp.zeros(size + 1).at[size].set(1.0),
+            discount=hidden.discount,
             states=[*self.observations, "the end"],
             actions=hidden.actions,
         )
-        where = lambda one: (one.transition, one.reward, one.initial, one.terminal, one.discount)
-        return eqx.tree_at(where, blank, (whole, reward, first, marks, hidden.discount))
 
     @exact
     def promised(
@@ -104,10 +104,8 @@ class PartiallyObserved(eqx.Module):
 
     def deterministic_policies(self) -> Float[np.ndarray, "n o a"]:
         """All memoryless policies without chance."""
-        num_observations, num_actions = self.shape
-        law = np.full((num_observations, num_actions, num_observations), 1.0 / num_observations)
-        shell = DecisionProcess(law, np.zeros_like(law), np.eye(num_observations)[0], discount=0.0)
-        return shell.deterministic_policies()
+        remedy = "Take fewer observations or actions, or fewer bits of memory."
+        return pure_policies("observation", *self.shape, rows="observations", most=MOST_POLICIES, remedy=remedy)
 
     def with_memory(self, num_bits: Any = 1) -> PartiallyObserved:
         """The same with a memory that the policy sees beside the observation, and writes anew with every action.

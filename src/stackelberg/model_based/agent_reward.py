@@ -19,7 +19,7 @@ from .._types import AnyArray
 from ..calculus.precision import exact
 from ..games.model_game import EXAMPLE, ModelAsLeader
 from ..games.model_loss import visited
-from ..solvers.world_model.zero_loss import hiding_model, hiding_slack, rounding
+from ..solvers.world_model.zero_loss import hiding, rounding
 
 
 MOST_COMPLETIONS = 1_000
@@ -157,8 +157,7 @@ def _of_each(game: ModelAsLeader, policies: AnyArray, models: AnyArray) -> tuple
 
     def one(each):
         policy, model = each
-        told = hiding_model(planning, policy, model)
-        slack = hiding_slack(planning, policy, model)
+        slack, told = hiding(planning, policy, model)
         loss = game.loss.value(process, policy, model)
         return loss, process.value(policy, told), process.value(policy), slack
 

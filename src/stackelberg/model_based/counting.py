@@ -15,7 +15,7 @@ from .. import _boundary as boundary
 from .._learner import Metrics, Precision
 from .._runs import Metric
 from .._types import AnyArray, Key
-from ..calculus.simplex import quantal_choice
+from ..calculus.simplex import drawn, quantal_choice
 from ..games.decision_process import DecisionProcess, first_best
 from ..games.model_game import EXAMPLE
 from ..rl.learner import AbstractCompiledLearner
@@ -146,8 +146,8 @@ class CountingModel(AbstractCompiledLearner):
         plays = jnp.where(state.is_noise, state.behaviour, state.policy)[state.place]
         is_random = (jr.uniform(of_chance) < self.exploration) | (jnp.asarray(n) < self.initial_steps)
         plays = jnp.where(is_random, 1.0 / num_actions, plays)
-        action = drawn(of_action, plays)
-        then = drawn(of_law, jnp.asarray(self.process.transition)[state.place, action])
+        action = drawn(plays, jr.uniform(of_action))
+        then = drawn(jnp.asarray(self.process.transition)[state.place, action], jr.uniform(of_law))
         return Moved(state.place, action, then, state.policy, state.model)
 
     def update(self, state: Counted, batch: Moved, n: Any, key: Key) -> tuple[Counted, Metrics]:
@@ -186,13 +186,13 @@ class CountingModel(AbstractCompiledLearner):
         num_states, num_actions = self.process.shape
         behaviour = jr.dirichlet(of_policy, jnp.ones(num_actions), (num_states,))
         is_noise = jr.uniform(of_noise) < self.noise
-        return drawn(of_place, jnp.asarray(self.process.initial)), jnp.asarray(0), behaviour, is_noise
+        return drawn(self.process.initial, jr.uniform(of_place)), jnp.asarray(0), behaviour, is_noise
 
     def _planned(self, state: Counted) -> Counted:
         """The state with its model fitted to the counts and its policy improved in it."""
         num_states = self.process.shape[0]
         total = jnp.sum(state.counts, axis=-1, keepdims=True)
-        model = self.process.closed((state.counts + self.prior / num_states) / (total + self.prior))
+        model = counted_model(self.process, state.counts, self.prior)
         is_known = (total >= self.unknown_below) | jnp.asarray(self.process.is_terminal)[:, None, None]
         is_known = is_known | (self.unknown == "as counted")
         if self.policy_steps:
@@ -209,7 +209,7 @@ class CountingModel(AbstractCompiledLearner):
         return Counted(*fields, state.place, state.time, state.behaviour, state.is_noise)
 
 
-def drawn(key: Key, law: Float[AnyArray, "n"]) -> Int[AnyArray, ""]:
-    """One of so many, by its cumulative law; what cannot happen is never drawn."""
-    upto = jnp.cumsum(law)
-    return jnp.minimum(jnp.sum(jr.uniform(key) * upto[-1] >= upto), law.shape[0] - 1)
+def counted_model(process: DecisionProcess, counts: Float[AnyArray, "s a s"], prior: Any) -> Float[AnyArray, "s a s"]:
+    """The mean of what was counted and of `prior` pseudo-counts in each row, spread evenly."""
+    total = jnp.sum(counts, axis=-1, keepdims=True)
+    return process.closed((counts + prior / process.shape[0]) / (total + prior))

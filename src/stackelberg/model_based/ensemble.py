@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 
 from .._types import AnyArray, Key
 from ..calculus.simplex import weight
+from ..rl import adam
 from ..rl.policy import network
 
 
@@ -112,7 +113,6 @@ def fitted(
     decay: Any,
 ) -> tuple[Ensemble, Any, Float[AnyArray, "m"]]:
     """`num_steps` steps of Adam, every member on minibatches of its own, `draw(key) -> Transitions` (m, b, ...)."""
-    adam = optax.scale_by_adam()
 
     def step(carry, key):
         nets, moments = carry
@@ -124,9 +124,8 @@ def fitted(
             return jnp.sum(each), each
 
         (_, each), slope = eqx.filter_value_and_grad(loss, has_aux=True)(nets)
-        push, moments = adam.update(slope, moments)
-        nets = jax.tree.map(lambda leaf, by: leaf - learning_rate * (by + decay * leaf), nets, push)
-        return (nets, moments), each
+        fallen = jax.tree.map(lambda leaf: (1.0 - learning_rate * decay) * leaf, nets)
+        return adam.moved(fallen, moments, slope, learning_rate), each
 
     carry, losses = jax.lax.scan(step, (ensemble.networks, moments), jr.split(key, num_steps))
     return eqx.tree_at(lambda one: one.networks, ensemble, carry[0]), carry[1], losses[-1]

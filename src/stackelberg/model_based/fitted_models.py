@@ -9,22 +9,20 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import optax
 from jaxtyping import Bool, Float, Int
 
 from .. import _boundary as boundary
-from .._learner import Metrics, Precision, train
+from .._learner import Metrics
 from .._runs import Metric
 from .._types import AnyArray, Key
 from ..calculus.precision import exact
-from ..calculus.simplex import log_quantal_choice, quantal_choice
+from ..calculus.simplex import drawn, log_quantal_choice, quantal_choice
 from ..followers.base import AbstractFollower
 from ..games.base import AbstractGame
 from ..games.decision_process import DecisionProcess
 from ..games.model_game import EXAMPLE, PolicyAsLeader
-from ..rl.learner import AbstractCompiledLearner
-from ..rl.policy import network
-from .counting import drawn
+from .context import AbstractContextTraining, in_context, learned
+from .counting import counted_model
 
 
 class Episodes(eqx.Module):
@@ -37,22 +35,19 @@ class Episodes(eqx.Module):
     rewards: Float[AnyArray, "n t"]
 
 
-def episodes(
-    process: DecisionProcess, policies: Float[AnyArray, "n s a"], key: Key, num_steps: int | None = None
-) -> Episodes:
-    """One episode in the world of each policy, up to the horizon or `num_steps`."""
-    length = process.horizon if num_steps is None else num_steps
-    assert length is not None
+def episodes(process: DecisionProcess, policies: Float[AnyArray, "n s a"], key: Key) -> Episodes:
+    """One episode in the world of each policy, up to the horizon; `InputError` where there is none."""
+    length = process.check_ends("process")
     law, reward, terminal = (jnp.asarray(part) for part in (process.transition, process.reward, process.is_terminal))
 
     def one(policy, key):
         of_start, of_steps = jr.split(key)
-        start = drawn(of_start, jnp.asarray(process.initial))
+        start = drawn(process.initial, jr.uniform(of_start))
 
         def step(place, key):
             of_action, of_law = jr.split(key)
-            action = drawn(of_action, policy[place])
-            then = drawn(of_law, law[place, action])
+            action = drawn(policy[place], jr.uniform(of_action))
+            then = drawn(law[place, action], jr.uniform(of_law))
             return then, (place, action, then, ~terminal[place], reward[place, action, then])
 
         return jax.lax.scan(step, start, jr.split(of_steps, length))[1]
@@ -89,10 +84,10 @@ class CountedFit(AbstractFollower):
         game = boundary.instance("game", game, PolicyAsLeader, f"sg.PolicyAsLeader({EXAMPLE})")
         process = game.process
         policy = jnp.asarray(commitment)
-        made = episodes(process, jnp.broadcast_to(policy, (self.num_episodes, *policy.shape)), _given(key))
+        given = boundary.instance("key", key, jax.Array, "jax.random.key(0)")
+        made = episodes(process, jnp.broadcast_to(policy, (self.num_episodes, *policy.shape)), given)
         counts = jnp.zeros(jnp.shape(process.transition)).at[made.places, made.actions, made.thens].add(made.counts)
-        total = jnp.sum(counts, axis=-1, keepdims=True)
-        return process.closed((counts + self.prior / process.shape[0]) / (total + self.prior))
+        return counted_model(process, counts, self.prior)
 
 
 class ContextualModel(AbstractFollower):
@@ -120,7 +115,7 @@ class ContextualModel(AbstractFollower):
         return game.process.closed(quantal_choice(_logits(self.network, game.process, jnp.asarray(commitment)), 1.0))
 
 
-class ModelTraining(AbstractCompiledLearner):
+class ModelTraining(AbstractContextTraining):
     """Trains a `ContextualModel` by maximum likelihood on episodes in the world, each of a policy drawn at random.
 
     - `game`: whose policies are met.  `num_episodes`: for each step, each row of their policies from a flat Dirichlet
@@ -145,11 +140,6 @@ class ModelTraining(AbstractCompiledLearner):
         self.num_layers = boundary.whole_number("num_layers", num_layers, low=1)
 
     @property
-    def precision(self) -> Precision:
-        """As the tables that it stands in for."""
-        return "float64"
-
-    @property
     def meanings(self) -> Mapping[str, Metric]:
         """How well it predicts."""
         return {
@@ -160,9 +150,7 @@ class ModelTraining(AbstractCompiledLearner):
     def init(self, key: Key) -> tuple[eqx.nn.MLP, Any]:
         """A network near even rows, and Adam at rest."""
         num_states, num_actions = self.game.process.shape
-        size = 2 * num_states * num_actions
-        made = network(size, num_states, (self.width,) * self.num_layers, key, last=0.1)
-        return made, optax.scale_by_adam().init(eqx.filter(made, eqx.is_inexact_array))
+        return self.blank(2 * num_states * num_actions, num_states, key)
 
     def sample(self, state: Any, n: Any, key: Key) -> tuple[AnyArray, Episodes]:
         """Policies, and an episode of each."""
@@ -174,7 +162,7 @@ class ModelTraining(AbstractCompiledLearner):
     def update(self, state: Any, batch: Any, n: Any, key: Key) -> tuple[Any, Metrics]:
         """One step of Adam down the negative log-likelihood."""
         del n, key
-        (made, moments), (policies, met) = state, batch
+        policies, met = batch
         total = jnp.sum(met.counts)
 
         def loss(net):
@@ -183,10 +171,8 @@ class ModelTraining(AbstractCompiledLearner):
             told = rows[each, met.places, met.actions, met.thens]
             return -jnp.sum(jnp.where(met.counts, told, 0.0)) / total
 
-        value, slope = eqx.filter_value_and_grad(loss)(made)
-        push, moments = optax.scale_by_adam().update(slope, moments)
-        made = eqx.apply_updates(made, jax.tree.map(lambda one: -self.learning_rate * one, push))
-        return (made, moments), {"loss": value, "real_steps": total.astype(value.dtype)}
+        after, value = self.lowered(state, loss)
+        return after, {"loss": value, "real_steps": total.astype(value.dtype)}
 
     def commitment(self, state: Any) -> Float[AnyArray, "s a s"]:
         """Its answer to uniform play."""
@@ -196,19 +182,11 @@ class ModelTraining(AbstractCompiledLearner):
 
 def trained_model(game: Any, num_steps: Any = 500, seed: Any = 0, **settings: Any) -> tuple[ContextualModel, int]:
     """A model trained for `num_steps` steps of `ModelTraining(game, **settings)`, and how many real steps that took."""
-    learner = ModelTraining(game, **settings)
-    run, metrics = train(learner, boundary.whole_number("num_steps", num_steps, low=1), [seed])
-    made = ContextualModel(jax.tree.map(lambda leaf: leaf[0, 0], run.state[0]))
-    return made, int(metrics["real_steps"].sum())
-
-
-def _given(key: Key | None) -> Key:
-    return boundary.instance("key", key, jax.Array, "jax.random.key(0)") if key is None else key
+    steps = boundary.whole_number("num_steps", num_steps, low=1)
+    made, metrics = learned(ModelTraining(game, **settings), steps, seed)
+    return ContextualModel(made), int(metrics["real_steps"].sum())
 
 
 def _logits(net: eqx.nn.MLP, process: DecisionProcess, policy: Float[AnyArray, "s a"]) -> Float[AnyArray, "s a s"]:
     num_states, num_actions = process.shape
-    size = num_states * num_actions
-    told = jnp.broadcast_to(jnp.ravel(policy), (size, size))
-    inputs = jnp.concatenate([told, jnp.eye(size, dtype=told.dtype)], axis=1)
-    return jax.vmap(net)(inputs).reshape(num_states, num_actions, num_states)
+    return in_context(net, policy, num_states * num_actions).reshape(num_states, num_actions, num_states)

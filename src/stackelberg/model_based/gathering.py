@@ -46,6 +46,17 @@ def gathered(
     return flat, jnp.where(finished > 0, jnp.sum(done) / jnp.maximum(finished, 1), jnp.mean(rest))
 
 
+EVERY = 10
+"""Every so many transitions one is kept to choose elites by."""
+
+
 def not_held_out(places: Int[AnyArray, "*n"], count: Any) -> Int[AnyArray, "*n"]:
-    """Every tenth transition is kept to choose elites by."""
-    return jnp.minimum(jnp.where(places % 10 == 0, places + 1, places), count - 1)
+    """The same places, or their neighbours where they are held out; `count` is how many places there are."""
+    beside = jnp.where(places + 1 < count, places + 1, places - 1)
+    return jnp.where(places % EVERY == 0, beside, places)
+
+
+def held_out_of(places: Int[AnyArray, "*n"], oldest: Any) -> Int[AnyArray, "*n"]:
+    """The places that are held out at or before these; a place itself where that is older than the `oldest`."""
+    before = places // EVERY * EVERY
+    return jnp.where(before < oldest, places, before)

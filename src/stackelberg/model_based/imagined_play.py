@@ -9,27 +9,30 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float, Int
 
 from .. import _boundary as boundary
 from .._errors import InputError
-from .._learner import Metrics, Precision
+from .._learner import Metrics
 from .._runs import Metric
 from .._types import AnyArray, Key
 from ..games.control import AbstractControl
+from ..rl import adam
 from ..rl.actor import AbstractActor, blank_actor, random_action
 from ..rl.imagined import Critic, Improver, Plays, lessons
-from ..rl.learner import AbstractCompiledLearner
+from ..rl.learner import AbstractEpisodeLearner
 from ..rl.policy import network
 from .ensemble import Ensemble, Transitions, blank_ensemble, fitted
-from .gathering import gathered, not_held_out
+from .gathering import EVERY, gathered, held_out_of, not_held_out
 
 
 Gradient: TypeAlias = Literal["proximal", "natural"]
 
 EXAMPLE = "sg.Pendulum()"
+NORMALISED = 2_000
+"""Transitions, evenly spaced in the window, from which the ensemble's shifts and scales are taken."""
+
 MOST = 100.0
 """Imagined states are kept within so many times their scale."""
 
@@ -55,7 +58,7 @@ class Gathered(eqx.Module):
     actor: AbstractActor
 
 
-class ImaginedPlay(AbstractCompiledLearner):
+class ImaginedPlay(AbstractEpisodeLearner):
     """Gather, fit an ensemble of networks, improve the policy in it: policy- or model-as-leader by two knobs.
 
     - `environment`: the world, of which transitions are seen.
@@ -187,11 +190,6 @@ class ImaginedPlay(AbstractCompiledLearner):
         self.model_width = boundary.whole_number("model_width", model_width, low=1)
 
     @property
-    def precision(self) -> Precision:
-        """Networks."""
-        return "float32"
-
-    @property
     def max_steps(self) -> int | None:
         """There is room for so many."""
         return self.num_iterations
@@ -230,7 +228,7 @@ class ImaginedPlay(AbstractCompiledLearner):
             critic,
             moments,
             ensemble,
-            optax.scale_by_adam().init(eqx.filter(ensemble.networks, eqx.is_inexact_array)),
+            adam.at_rest(ensemble.networks),
             met,
             jnp.arange(self.elites),
         )
@@ -256,7 +254,8 @@ class ImaginedPlay(AbstractCompiledLearner):
         taken = lambda places: jax.tree.map(lambda leaf: leaf[places], met)
         anywhere = lambda key, shape: jr.randint(key, shape, oldest, count)
         trained = lambda key, shape: not_held_out(anywhere(key, shape), count)
-        ensemble = state.ensemble.normalised(taken(anywhere(of_data, (2_000,))))
+        evenly = oldest + (jnp.arange(NORMALISED) / NORMALISED * (count - oldest)).astype(int)
+        ensemble = state.ensemble.normalised(taken(evenly))
         draw = lambda key: taken(trained(key, (self.members, self.minibatch)))
         ensemble, of_ensemble, _ = fitted(
             ensemble,
@@ -268,7 +267,7 @@ class ImaginedPlay(AbstractCompiledLearner):
             self.is_deterministic,
             self.decay,
         )
-        held_out = taken(anywhere(of_elites, (500,)) // 10 * 10)
+        held_out = taken(held_out_of(anywhere(of_elites, (500,)), oldest))
         elites = jnp.argsort(ensemble.losses(held_out, self.is_deterministic))[: self.elites]
         best = ensemble.chosen(elites)
         world, rate = self._world(n), self._unit(held_out)
@@ -290,7 +289,7 @@ class ImaginedPlay(AbstractCompiledLearner):
             improve, players, jr.split(of_policy, self.policy_steps)
         )
         promised = self._promised(world, best, averaged, of_promise)
-        first = jax.tree.map(lambda leaf: leaf[: self.initial_steps : 10], met)
+        first = jax.tree.map(lambda leaf: leaf[: self.initial_steps : EVERY], met)
         initial = jnp.mean(best.losses(first, self.is_deterministic))
         apart = jnp.mean(jax.vmap(best.disagreement)(batch.met.states[::10], batch.met.actions[::10]))
         metrics = {

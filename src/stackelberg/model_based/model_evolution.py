@@ -9,7 +9,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import optax
 from jaxtyping import Float
 
 from .. import _boundary as boundary
@@ -20,6 +19,7 @@ from ..calculus.simplex import quantal_choice
 from ..followers.base import AbstractFollower
 from ..followers.best_response import BestResponse
 from ..games.model_game import EXAMPLE, ModelAsLeader
+from ..rl import adam
 from ..rl.learner import AbstractCompiledLearner
 from .fitted_models import Episodes, episodes
 
@@ -102,7 +102,7 @@ class ModelEvolution(AbstractCompiledLearner):
     def init(self, key: Key) -> tuple[AnyArray, Any]:
         """Even rows, a little shaken, and Adam at rest."""
         logits = 0.1 * jr.normal(key, jnp.shape(self.game.process.transition))
-        return logits, optax.scale_by_adam().init(logits)
+        return logits, adam.at_rest(logits)
 
     def sample(self, state: Any, n: Any, key: Key) -> Tried:
         """Shaken models, their answers, and episodes."""
@@ -141,9 +141,9 @@ class ModelEvolution(AbstractCompiledLearner):
         paid = (1.0 - self.weight) * earned - self.weight * loss
         above = jnp.mean(paid[:, None] > paid, axis=1) + 0.5 * jnp.mean(paid[:, None] == paid, axis=1)
         slope = (above - 0.5) @ batch.noise / (self.num_models * self.deviation)
-        push, moments = optax.scale_by_adam().update(-slope.reshape(logits.shape), moments)
         steps = jnp.sum(met.counts).astype(paid.dtype)
-        return (logits - self.learning_rate * jnp.asarray(push), moments), {"paid": jnp.mean(paid), "real_steps": steps}
+        after = adam.moved(logits, moments, -slope.reshape(logits.shape), self.learning_rate)
+        return after, {"paid": jnp.mean(paid), "real_steps": steps}
 
     def commitment(self, state: Any) -> Float[AnyArray, "s a s"]:
         """The model."""

@@ -9,11 +9,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import optax
 from jaxtyping import Float
 
 from .. import _boundary as boundary
-from .._learner import Metrics, Precision, train
+from .._learner import Metrics
 from .._runs import Metric
 from .._types import AnyArray, Key
 from ..calculus.precision import exact
@@ -22,9 +21,12 @@ from ..followers.base import AbstractFollower
 from ..games.base import AbstractGame
 from ..games.decision_process import DecisionProcess
 from ..games.model_game import EXAMPLE, ModelAsLeader
-from ..rl.learner import AbstractCompiledLearner
-from ..rl.policy import network
+from .context import AbstractContextTraining, in_context, learned
 from .policy_ascent import ascent
+
+
+MEASURED = 16
+"""New models on which a planner's regret is logged."""
 
 
 class InnerPlanner(AbstractFollower):
@@ -87,7 +89,7 @@ class ContextualPlanner(AbstractFollower):
         return quantal_choice(_logits(self.network, game.process, jnp.asarray(commitment)), jnp.inf)
 
 
-class PlannerTraining(AbstractCompiledLearner):
+class PlannerTraining(AbstractContextTraining):
     """Trains a `ContextualPlanner` on models drawn at random, by the exact plan in each of them (cross-entropy).
 
     - `game`: whose models are met.  `num_models`: drawn for each step, each row from a flat Dirichlet law.
@@ -113,11 +115,6 @@ class PlannerTraining(AbstractCompiledLearner):
         self.num_layers = boundary.whole_number("num_layers", num_layers, low=1)
 
     @property
-    def precision(self) -> Precision:
-        """Returns are exact."""
-        return "float64"
-
-    @property
     def meanings(self) -> Mapping[str, Metric]:
         """How well it answers."""
         return {"follower_regret": Metric("regret of the planner on new models", "reward", "follower", "lower")}
@@ -125,9 +122,7 @@ class PlannerTraining(AbstractCompiledLearner):
     def init(self, key: Key) -> tuple[eqx.nn.MLP, Any]:
         """A network near uniform play, and Adam at rest."""
         num_states, num_actions = self.game.process.shape
-        size = num_states * num_actions * num_states + num_states
-        made = network(size, num_actions, (self.width,) * self.num_layers, key, last=0.1)
-        return made, optax.scale_by_adam().init(eqx.filter(made, eqx.is_inexact_array))
+        return self.blank(num_states * num_actions * num_states + num_states, num_actions, key)
 
     def sample(self, state: Any, n: Any, key: Key) -> Float[AnyArray, "n s a s"]:
         """Models."""
@@ -136,27 +131,22 @@ class PlannerTraining(AbstractCompiledLearner):
         return self.game.process.closed(drawn)
 
     def update(self, state: Any, batch: Any, n: Any, key: Key) -> tuple[Any, Metrics]:
-        """One step of Adam up the mean return."""
+        """One step of Adam toward the plans."""
         del n, key
-        made, moments = state
         planning = self.game.planning
-
-        taught = jax.vmap(lambda model: planning.best_policy(model))(batch)
+        taught = jax.vmap(planning.best_policy)(batch)
         live = ~jnp.asarray(planning.is_terminal)[:, None]
 
-        def short(net):
+        def loss(net):
             told = jax.vmap(lambda model: log_quantal_choice(_logits(net, planning, model), 1.0))(batch)
             return -jnp.sum(jnp.where(live, taught * told, 0.0)) / self.num_models
 
-        slope = eqx.filter_grad(short)(made)
-        best = jax.vmap(planning.optimal_value)(batch[:16])
-        plays = lambda model: planning.value(quantal_choice(_logits(made, planning, model), jnp.inf), model)
-        regret = jnp.mean(best - jax.vmap(plays)(batch[:16]))
-        push, moments = optax.scale_by_adam().update(slope, moments)
-        rate = -self.learning_rate
-        return (eqx.apply_updates(made, jax.tree.map(lambda one: rate * one, push)), moments), {
-            "follower_regret": regret
-        }
+        def short(best, model):
+            plays = quantal_choice(_logits(state[0], planning, model), jnp.inf)
+            return planning.value(best, model) - planning.value(plays, model)
+
+        after, _ = self.lowered(state, loss)
+        return after, {"follower_regret": jnp.mean(jax.vmap(short)(taught[:MEASURED], batch[:MEASURED]))}
 
     def commitment(self, state: Any) -> Float[AnyArray, "s a"]:
         """Its answer to the model that knows nothing."""
@@ -165,12 +155,9 @@ class PlannerTraining(AbstractCompiledLearner):
 
 def trained_planner(game: Any, num_steps: Any = 2_000, seed: Any = 0, **settings: Any) -> ContextualPlanner:
     """A planner trained for `num_steps` steps of `PlannerTraining(game, **settings)`."""
-    learner = PlannerTraining(game, **settings)
-    run, _ = train(learner, boundary.whole_number("num_steps", num_steps, low=1), [seed])
-    return ContextualPlanner(jax.tree.map(lambda leaf: leaf[0, 0], run.state[0]))
+    steps = boundary.whole_number("num_steps", num_steps, low=1)
+    return ContextualPlanner(learned(PlannerTraining(game, **settings), steps, seed)[0])
 
 
 def _logits(net: eqx.nn.MLP, process: DecisionProcess, model: Float[AnyArray, "s a s"]) -> Float[AnyArray, "s a"]:
-    num_states = process.shape[0]
-    rows = jnp.broadcast_to(jnp.ravel(model), (num_states, jnp.size(model)))
-    return jax.vmap(net)(jnp.concatenate([rows, jnp.eye(num_states, dtype=rows.dtype)], axis=1))
+    return in_context(net, model, process.shape[0])

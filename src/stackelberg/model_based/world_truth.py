@@ -24,7 +24,7 @@ from .counting import CountingModel, Moved
 class WorldTruth(AbstractMonitor):
     """The policy's return in its model and in the world, and the model's loss where the policy goes and where it began.
 
-    - `process`: the world; that of the learner when left out.  `loss`: of the model.
+    - `process`: the world; that of the learner when left out, solved once.  `loss`: of the model.
 
     A model that is right where its policy goes, and wrong where data first came from, hides something: "hiding" is the
     loss on the occupancy of uniform play less the loss on that of the policy.
@@ -32,10 +32,12 @@ class WorldTruth(AbstractMonitor):
 
     process: DecisionProcess | None
     loss: ModelLoss
+    best_value: float
 
     def __init__(self, process: Any = None, loss: Any = None) -> None:
         self.process = None if process is None else boundary.instance("process", process, DecisionProcess, EXAMPLE)
         self.loss = ModelLoss() if loss is None else boundary.instance("loss", loss, ModelLoss, "sg.ModelLoss()")
+        self.best_value = 0.0 if self.process is None else float(self.process.optimal_value())
 
     @property
     def meanings(self) -> Mapping[str, Metric]:
@@ -80,7 +82,7 @@ class WorldTruth(AbstractMonitor):
             "true_value": value,
             "promised_value": promised,
             "gap": promised - value,
-            "suboptimality": process.optimal_value() - value,
+            "suboptimality": jnp.asarray(self.best_value) - value,
             "loss_current": here,
             "loss_initial": there,
             "hiding": there - here,

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from .. import _boundary as boundary
 from .._errors import InputError
 from .._types import AnyArray, Key
+from ..calculus.simplex import drawn
 from ..followers.base import AbstractFollower
 from ..followers.quantal_response import QuantalResponse
 from ..games.markov import MarkovGame
@@ -184,15 +185,15 @@ class MarkovWorld(AbstractWorld):
 
         def stage(state, now):
             announced, answers, reward, law, chance = now
-            action = _drawn(answers[state], chance[0])
+            action = drawn(answers[state], chance[0])
             row = announced[state, action] if self.announcement == "prescription" else announced[state]
-            own = _drawn(row, chance[1])
+            own = drawn(row, chance[1])
             paid = reward[state, own, action]
             if self.reward_noise == "bernoulli":
                 paid = jnp.where(chance[2] < (paid - low) / span, high, low)
-            return _drawn(law[state, own, action], chance[3]), (state, own, action, paid)
+            return drawn(law[state, own, action], chance[3]), (state, own, action, paid)
 
-        first = _drawn(game.initial, chance[-1, 0])
+        first = drawn(game.initial, chance[-1, 0])
         _, (states, own, actions, paid) = jax.lax.scan(stage, first, (commitment, response, reward, law, chance[:-1]))
         return MarkovEpisode(commitment, states, own, actions, paid)
 
@@ -218,9 +219,3 @@ def _with_an_end(game: MarkovGame) -> MarkovGame:
             remedy="Give one: sg.MarkovGame(..., horizon=10).",
         )
     return game
-
-
-def _drawn(probabilities: Float[AnyArray, "k"], chance: Float[AnyArray, ""]) -> Int[AnyArray, ""]:
-    edges = jnp.cumsum(jnp.asarray(probabilities))
-    # The last edge may miss 1 by rounding, and is left out: what lies beyond the others belongs to the last one.
-    return jnp.sum(chance * edges[-1] >= edges[:-1]).astype(jnp.int32)

@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from .. import _boundary as boundary
 from .._types import AnyArray, Key
+from ..calculus.simplex import drawn
 from ..followers.base import AbstractFollower
 from ..games.normal_form import NormalFormGame
 from .base import AbstractWorld
@@ -89,8 +90,8 @@ class World(AbstractWorld):
         """
         response = self.follower(self.game, commitment, key=None)
         chance = jr.uniform(key, (2, self.num_plays))
-        action = _drawn(response, chance[0])
-        own = _drawn(commitment, chance[1])
+        action = drawn(response, chance[0])
+        own = drawn(commitment, chance[1])
         counts = jnp.zeros(response.shape[-1]).at[action].add(1.0)
         reward = jnp.sum(jnp.asarray(self.game.leader_payoff)[own, action])
         return Episode(jnp.asarray(commitment), counts, reward)
@@ -100,12 +101,6 @@ def rules_of(game: NormalFormGame, features: Float[AnyArray, "a b d"] | None = N
     """What a leader knows who knows the follower's payoffs, or only these `features` of them."""
     known = jnp.asarray(game.follower_payoff)[..., None] if features is None else features
     return Rules(game.leader_payoff, known, leader_actions=game.leader_actions, follower_actions=game.follower_actions)
-
-
-def _drawn(probabilities: Float[AnyArray, "k"], chance: Float[AnyArray, "n"]) -> AnyArray:
-    edges = jnp.cumsum(jnp.asarray(probabilities))
-    # The last edge may miss 1 by rounding, and is left out: what lies beyond the others belongs to the last action.
-    return jnp.sum(chance[:, None] * edges[-1] >= edges[:-1], axis=-1)
 
 
 def episode_of(rules: Rules, commitment: Any, action: Any, *, count: Any = 1.0, reward: Any = None) -> Episode:

@@ -8,12 +8,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float
 
 from .._types import AnyArray, Key
 from ..calculus.simplex import weight
+from . import adam
 from .actor import AbstractActor
 from .proximal import clipped, generalised_advantages
 
@@ -87,7 +87,7 @@ class Improver(eqx.Module):
 
     def blank(self, actor: AbstractActor, critic: Critic) -> Any:
         """At rest."""
-        return tuple(optax.scale_by_adam().init(eqx.filter(one, eqx.is_inexact_array)) for one in (actor, critic))
+        return adam.at_rest(actor), adam.at_rest(critic)
 
     def improved(
         self, actor: AbstractActor, critic: Critic, moments: Any, plays: Plays, told: Lessons, key: Key
@@ -102,9 +102,9 @@ class Improver(eqx.Module):
             some, teach = jax.tree.map(lambda leaf: leaf[:, chosen], (plays, told))
             if not self.is_natural:
                 slope = eqx.filter_grad(self._surrogate)(actor, some, teach)
-                actor, of_actor = self._moved(actor, of_actor, slope)
+                actor, of_actor = adam.moved(actor, of_actor, slope, self.learning_rate)
             slope = eqx.filter_grad(_misses)(critic, some, teach)
-            critic, of_critic = self._moved(critic, of_critic, slope)
+            critic, of_critic = adam.moved(critic, of_critic, slope, self.learning_rate)
             return (actor, critic, (of_actor, of_critic)), None
 
         num_plays = plays.rewards.shape[1]
@@ -113,10 +113,6 @@ class Improver(eqx.Module):
         (actor, critic, moments), _ = jax.lax.scan(part, (actor, critic, moments), parts)
         moved = _each(lambda state: first.divergence(actor, state))(plays.states)
         return actor, critic, moments, jnp.sum(moved * plays.counts) / jnp.maximum(jnp.sum(plays.counts), 1.0)
-
-    def _moved(self, one: Any, moments: Any, slope: Any) -> tuple[Any, Any]:
-        push, moments = optax.scale_by_adam().update(slope, moments)
-        return eqx.apply_updates(one, jax.tree.map(lambda leaf: -self.learning_rate * leaf, push)), moments
 
     def _surrogate(self, actor: AbstractActor, plays: Plays, told: Lessons) -> Float[AnyArray, ""]:
         ratio = weight(_each(actor.log_chance)(plays.states, plays.actions) - told.before)

@@ -17,10 +17,10 @@ from ..._claims import Budget, Claim
 from ..._record import Estimate
 from ..._types import AnyArray, Key
 from ...calculus.precision import exact
+from ...calculus.simplex import drawn
 from ...games.decision_process import first_best
 from ...games.generators_process import random_process
 from ...games.partially_observed import PartiallyObserved, aliased_fork, corridor
-from ...model_based.counting import drawn
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
 from .measuring import kept, plain_curves
@@ -52,17 +52,19 @@ def counts(seen: PartiallyObserved, policy: AnyArray, key: Key, num_episodes: in
 
     def one(key):
         of_start, of_look, of_steps = jr.split(key, 3)
-        start = drawn(of_start, jnp.asarray(process.initial))
+        start = drawn(process.initial, jr.uniform(of_start))
 
         def step(carry, key):
             place, look, weight = carry
             of_action, of_law, of_look = jr.split(key, 3)
-            action = drawn(of_action, policy[look])
-            then = drawn(of_law, law[place, action])
-            after = drawn(of_look, looks[then])
+            action = drawn(policy[look], jr.uniform(of_action))
+            then = drawn(law[place, action], jr.uniform(of_law))
+            after = drawn(looks[then], jr.uniform(of_look))
             return (then, after, weight * process.discount), (look, action, after, weight, reward[place, action, then])
 
-        return jax.lax.scan(step, (start, drawn(of_look, looks[start]), jnp.ones(())), jr.split(of_steps, LENGTH))[1]
+        return jax.lax.scan(
+            step, (start, drawn(looks[start], jr.uniform(of_look)), jnp.ones(())), jr.split(of_steps, LENGTH)
+        )[1]
 
     look, action, after, weight, paid = jax.vmap(one)(jr.split(key, num_episodes))
     num_looks, num_actions = seen.shape
@@ -97,7 +99,11 @@ def chosen(seen: PartiallyObserved, num_each: int, seed: int) -> Float[np.ndarra
         promise(one, *model_of(*counts(seen, one, key, num_each))) for one, key in zip(policies, keys, strict=False)
     ]
     uniform = jnp.full(seen.shape, 1.0 / seen.shape[1])
-    plan = lambda met, paid: first_best(*_swapped(*model_of(met, paid)), DISCOUNT)
+
+    def plan(met, paid):
+        law, mean = model_of(met, paid)
+        return first_best(mean, law, DISCOUNT)
+
     shared = plan(*counts(seen, uniform, keys[-1], num_each * len(policies)))
     total, policy = counts(seen, uniform, keys[len(policies)], num_each), uniform
     for key in keys[len(policies) + 1 : -1]:
@@ -105,10 +111,6 @@ def chosen(seen: PartiallyObserved, num_each: int, seed: int) -> Float[np.ndarra
         total = jax.tree.map(jnp.add, total, counts(seen, policy, key, num_each))
     kept_ones = (policies[int(np.argmax(each))], shared, plan(*total))
     return np.array([float(seen.value(one)) for one in kept_ones])
-
-
-def _swapped(law: AnyArray, paid: AnyArray) -> tuple[AnyArray, AnyArray]:
-    return paid, law
 
 
 def _lemma(number: int) -> tuple[float, float]:

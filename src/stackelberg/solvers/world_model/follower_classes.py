@@ -16,7 +16,7 @@ from ...calculus.precision import exact
 from ...games.model_game import ModelAsLeader
 from ..base import AbstractSolver
 from ..certified import certified
-from .zero_loss import hiding_model, hiding_slack, rounding
+from .zero_loss import hiding, rounding
 
 
 Selection: TypeAlias = Literal["best", "worst", "first"]
@@ -76,8 +76,7 @@ def _of_each(game: ModelAsLeader, policies: AnyArray) -> tuple[Any, ...]:
 
     def one(policy):
         fitted = game.loss.fitted(process, policy, jnp.asarray(process.transition))
-        model = hiding_model(planning, policy, fitted)
-        slack = hiding_slack(planning, policy, fitted)
+        slack, model = hiding(planning, policy, fitted)
         return game.loss.value(process, policy, model), slack, model, policy, process.value(policy)
 
     return jax.lax.map(one, policies, batch_size=256)

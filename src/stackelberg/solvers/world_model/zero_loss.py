@@ -73,7 +73,7 @@ def zero_loss_equilibria(process: Any, planning_discount: Any = 0.99, mixing: An
 @eqx.filter_jit
 def _of_each(planning: DecisionProcess, process: DecisionProcess, policies: AnyArray, share: AnyArray) -> Any:
     law = jnp.asarray(planning.transition)
-    one = lambda policy: (hiding_slack(planning, policy, law, share), process.value(policy))
+    one = lambda policy: (hiding(planning, policy, law, share)[0], process.value(policy))
     return jax.lax.map(one, policies, batch_size=256)
 
 
@@ -83,34 +83,24 @@ def rounding(planning: DecisionProcess) -> float:
     return 1e-10 * (1.0 + most) / (1.0 - planning.discount)
 
 
-def hiding_slack(
+def hiding(
     planning: DecisionProcess,
     policy: Float[AnyArray, "s a"],
     model: Float[AnyArray, "s a s"],
     mixing: Float[AnyArray, ""] | float = 0.0,
-) -> Float[AnyArray, ""]:
-    """By how much a policy beats its best deviation where `model` stands on its way and the worst is told elsewhere.
+) -> tuple[Float[AnyArray, ""], Float[AnyArray, "s a s"]]:
+    """The slack of a policy in the model that is `model` where it goes and tells the worst elsewhere, and that model.
 
-    `policy` is deterministic; of `model` only the rows count that it meets in it.
+    The slack is by how much the policy beats its best deviation. `policy` is deterministic; of `model` only the rows
+    count that it meets in it.
     """
-    law = jnp.asarray(model)
-    reached = jnp.any(visited(planning, policy, law), axis=-1)
-    value = planning.values(policy, law)
-    held, unknown = jnp.where(reached, value, jnp.nan), jnp.zeros(planning.shape, dtype=bool)
-    _, worst = completed(planning, unknown, "worst", held, mixing)
-    each = jnp.asarray(planning.reward) + planning.discount * worst
-    told = (1.0 - mixing) * jnp.min(each, axis=-1) + mixing * jnp.mean(each, axis=-1)
-    margin = jnp.where(jnp.asarray(policy) > 0.0, jnp.inf, value[:, None] - told)
-    return jnp.min(jnp.where(reached[:, None], margin, jnp.inf))
-
-
-def hiding_model(
-    planning: DecisionProcess, policy: Float[AnyArray, "s a"], model: Float[AnyArray, "s a s"]
-) -> Float[AnyArray, "s a s"]:
-    """The model that is `model` where the policy goes in it, and tells of everything else at its worst."""
     law = jnp.asarray(model)
     met = visited(planning, policy, law)
     reached = jnp.any(met, axis=-1)
-    held = jnp.where(reached, planning.values(policy, law), jnp.nan)
-    worst, _ = completed(planning, jnp.zeros(planning.shape, dtype=bool), "worst", held)
-    return planning.closed(jnp.where(met[..., None], law, worst))
+    value = planning.values(policy, law)
+    unknown = jnp.zeros(planning.shape, dtype=bool)
+    worst, values = completed(planning, unknown, "worst", jnp.where(reached, value, jnp.nan), mixing)
+    told = jnp.sum(worst * (jnp.asarray(planning.reward) + planning.discount * values), axis=-1)
+    margin = jnp.where(jnp.asarray(policy) > 0.0, jnp.inf, value[:, None] - told)
+    slack = jnp.min(jnp.where(reached[:, None], margin, jnp.inf))
+    return slack, planning.closed(jnp.where(met[..., None], law, worst))
