@@ -32,6 +32,10 @@ from .games.catalog_entry import CatalogEntry
 from .games.generators import coordination_game, covariant_game, degenerate_game, duopoly, grab_the_dollar, random_game
 from .games.generators import travellers_dilemma, zero_sum_game
 from .games.generators_markov import random_markov_game
+from .games.generators_process import goal_grid, noisy_ring
+from .games.dataset import Dataset
+from .games.dataset_files import read_log, write_log
+from .games.logs import control_log, process_log
 from .games.choices import Choices, from_frequencies
 from .games.choices_files import choices_template, read_choices, write_choices
 from .games.published_choices import ochs_matching_pennies
@@ -60,6 +64,8 @@ from .evaluation.rivals import usual_suspects
 from .evaluation.stress import Stress, StressRow, stress
 from .evaluation.demand import demand
 from .evaluation.coverage import coverage_map
+from .evaluation.log_coverage import LogCoverage, log_coverage
+from .evaluation.off_policy import doubly_robust, effective_size, importance_sampling, marginalised
 from .solvers.base import AbstractSolver
 from .solvers.solve import solve
 from .solvers.normal_form.multiple_lps import MultipleLPs
@@ -140,6 +146,18 @@ from .model_based.where_wrong import where_wrong
 from .model_based.imagined_play import ImaginedPlay
 from .model_based.presets import best_response_play, model_as_leader, policy_as_leader, simultaneous
 from .model_based.control_truth import ControlTruth
+from .calculus.kernel import Gaussian, Matern, RationalQuadratic, median_bandwidth
+from .calculus.total_derivative import ConjugateGradient, Direct, Nystrom, gauss_newton, total_derivative
+from .rl.batch_policy import AbstractBatchPolicy, SoftmaxNetwork, SoftmaxTable, TanhGaussian, blank_batch_policy
+from .batch.features import FourierFeatures, PairFeatures, TableFeatures, features_for
+from .batch.consistency import Moments, RewardScale, consistent, moments_of
+from .batch.cloning import Cloning, cloned
+from .batch.stackelberg_learner import StackelbergLearner
+from .batch.calibration import calibrated_radius
+from .batch.stationarity import Stationarity, stationarity
+from .batch.judging import kernel_interval
+from .batch.learning import Candidate, LearnedPolicy, learn_policy
+from .batch.policy_files import read_batch_policy, write_batch_policy
 from .quantal.bonus import Uncertainty
 from .quantal.finite_class import DrawnClass, FiniteClass, class_around, class_for_policies
 from .quantal.version_space import OptimisticVersionSpace, PessimisticVersionSpace

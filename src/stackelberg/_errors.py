@@ -103,6 +103,18 @@ class MemoryBudgetError(StackelbergError, MemoryError):
     code = "E-MEMORY-001"
 
 
+class MissingExtraError(StackelbergError, ImportError):
+    """What was asked for needs a library that is not installed; the message is the command that installs it."""
+
+    code = "E-SWEEP-001"
+
+    def __init__(self, extra: str, what: str) -> None:
+        super().__init__(
+            f"{self.code} {extra}: {what} needs a library that is not installed; it is one of the extras. "
+            f'Install it: pip install "stackelberg[{extra}]"'
+        )
+
+
 class PrecisionWarning(UserWarning):
     """The numbers handed in were stored too coarsely: differences that may matter were lost before they got here."""
 

@@ -26,6 +26,7 @@ from . import (
     fit,
     games,
     interrupts,
+    learn,
     plot,
     report,
     reproduce,
@@ -100,6 +101,7 @@ app.add_typer(games.app, name="games")
 app.command("solve")(solve.solve)
 app.command("fit")(fit.fit)
 app.command("stress")(stress.stress)
+app.command("learn")(learn.learn)
 app.command("train")(train.train)
 app.command("sweep")(sweep.sweep)
 app.add_typer(runs.app, name="runs")

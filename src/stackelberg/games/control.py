@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 import equinox as eqx
 import jax
@@ -61,22 +61,42 @@ class AbstractControl(eqx.Module):
         """Whether an episode ends in this state."""
 
 
-def episode_returns(environment: AbstractControl, act: Act, key: Key, num_episodes: int) -> Float[AnyArray, "n"]:
-    """What episodes pay that start anew, each action chosen by `act(state, key)`."""
+class Played(NamedTuple):
+    """Episodes side by side, each as long as the longest can be.
+
+    - `state`, `action`, `then`, `reward`, `is_over`: of each step.  `is_on`: 1 until the episode has ended, then 0.
+    """
+
+    state: Float[AnyArray, "n t d"]
+    action: Float[AnyArray, "n t k"]
+    then: Float[AnyArray, "n t d"]
+    reward: Float[AnyArray, "n t"]
+    is_over: Float[AnyArray, "n t"]
+    is_on: Float[AnyArray, "n t"]
+
+
+def episodes_of(environment: AbstractControl, act: Act, key: Key, num_episodes: int) -> Played:
+    """Episodes that start anew, each action chosen by `act(state, key)`."""
 
     def one(key):
         of_start, of_steps = jax.random.split(key)
 
         def step(carry, key):
-            state, total, is_on = carry
+            state, is_on = carry
             of_act, of_world = jax.random.split(key)
             action = act(state, of_act)
             then = environment.step(state, action, of_world)
-            total = total + is_on * environment.reward(state, action, then)
-            return (then, total, is_on * (1.0 - environment.is_over(then))), None
+            is_over = jnp.asarray(environment.is_over(then), dtype=is_on.dtype)
+            seen = Played(state, action, then, environment.reward(state, action, then), is_over, is_on)
+            return (then, is_on * (1.0 - is_over)), seen
 
-        start = (environment.reset(of_start), jnp.zeros(()), jnp.ones(()))
-        (_, total, _), _ = jax.lax.scan(step, start, jax.random.split(of_steps, environment.num_steps))
-        return total
+        start = (environment.reset(of_start), jnp.ones(()))
+        return jax.lax.scan(step, start, jax.random.split(of_steps, environment.num_steps))[1]
 
     return jax.vmap(one)(jax.random.split(key, num_episodes))
+
+
+def episode_returns(environment: AbstractControl, act: Act, key: Key, num_episodes: int) -> Float[AnyArray, "n"]:
+    """What episodes pay that start anew, each action chosen by `act(state, key)`."""
+    played = episodes_of(environment, act, key, num_episodes)
+    return jnp.sum(played.reward * played.is_on, axis=-1)

@@ -114,3 +114,41 @@ def bridge_grid(size: Any = 8, *, slip: Any = 0.1, horizon: Any = 50) -> Decisio
         law, paid, np.eye(side * side)[start], ends, horizon=horizon, actions=["up", "right", "down", "left"],
         title=f"Bridge over lava, {side} by {side}",
     )  # fmt: skip
+
+
+def goal_grid(size: Any = 5, *, slip: Any = 0.1, discount: Any = 0.95) -> DecisionProcess:
+    """A square grid from one corner to the other, again and again: the goal pays 1 and leads back to the start.
+
+    Moves go aside with probability `slip`, half to each side; what would leave the grid stays.
+    """
+    side = boundary.whole_number("size", size, low=2)
+    astray = boundary.real_number("slip", slip, low=0.0, high=1.0)
+    moves = ((-1, 0), (0, 1), (1, 0), (0, -1))
+    law = np.zeros((side * side, 4, side * side))
+    for row, column in np.ndindex(side, side):
+        for action in range(4):
+            for turn, share in ((0, 1.0 - astray), (1, astray / 2), (3, astray / 2)):
+                by = moves[(action + turn) % 4]
+                to = (min(max(row + by[0], 0), side - 1), min(max(column + by[1], 0), side - 1))
+                law[row * side + column, action, to[0] * side + to[1]] += share
+    law[-1] = np.eye(side * side)[0]
+    paid = np.zeros(law.shape)
+    paid[-1] = 1.0
+    return DecisionProcess(
+        law, paid, np.eye(side * side)[0], discount=discount, actions=["up", "right", "down", "left"],
+        title=f"Grid of {side} by {side} with a goal",
+    )  # fmt: skip
+
+
+def noisy_ring(num_states: Any = 10, num_actions: Any = 8, *, discount: Any = 0.9) -> DecisionProcess:
+    """A ring on which every action leads on: the first pays 0.5, the others 0.3.
+
+    Meant to be logged with noise on the rewards of the others (`reward_deviation`), which makes some look better than
+    they are. It begins in every state alike.
+    """
+    size = boundary.whole_number("num_states", num_states, low=2)
+    actions = boundary.whole_number("num_actions", num_actions, low=2)
+    law = np.broadcast_to(np.roll(np.eye(size), 1, axis=1)[:, None], (size, actions, size))
+    paid = np.full(law.shape, 0.3)
+    paid[:, 0] = 0.5
+    return DecisionProcess(law, paid, np.full(size, 1.0 / size), discount=discount, title=f"Noisy ring of {size}")

@@ -14,7 +14,7 @@ from .._disk import write_whole
 from .._errors import InputError
 from .._record import Record
 from .._runs import RunRecord
-from . import bars, curves, landscapes, laws, maps, model_error, style, training
+from . import bars, curves, landscapes, laws, log_pictures, maps, model_error, style, training
 from .cells import csv_text
 from .folders import make_folder
 from .series import SERIES
@@ -35,6 +35,8 @@ KINDS: dict[str, Callable[[Record], Figure]] = {
     "likelihood ratio": laws.likelihood_ratio,
     "grouped bars": bars.grouped_bars,
     "model error": model_error.model_error,
+    "log coverage": log_pictures.log_coverage,
+    "offline value": log_pictures.offline_value,
 }
 
 DRAWN: dict[str, Callable[[Record], Figure]] = {

@@ -67,8 +67,8 @@ def report_page(
     environment = templates()
     style, script = (environment.get_template(name).render() for name in ("page.css", "page.js"))
     return environment.get_template("page.html").render(
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        style_hash=hashed(style),
+        script_hash=hashed(script),
         title=visible(record.title or record.name, 200),
         name=visible(record.name, 200),
         status=_status(record),
@@ -135,7 +135,7 @@ def _titled(meaning: Metric) -> str:
     return visible(meaning.label, 60) + (f" ({visible(meaning.unit, 20)})" if meaning.unit else "")
 
 
-def _hash(text: str) -> str:
+def hashed(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from ...._errors import StackelbergError
+from ...._errors import MissingExtraError as MissingExtraError
 
-
-MISSING_EXTRA = "E-SWEEP-001"
 
 QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
 """One single-threaded process per core is faster than processes that share their threads."""
@@ -73,18 +71,6 @@ class AbstractBackend(ABC):
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None):
         self.close()
-
-
-class MissingExtraError(StackelbergError, ImportError):
-    """What was asked for needs a library that is not installed; the message is the command that installs it."""
-
-    code = MISSING_EXTRA
-
-    def __init__(self, extra: str, what: str) -> None:
-        super().__init__(
-            f"{self.code} {extra}: {what} needs a library that is not installed; it is one of the extras. "
-            f'Install it: pip install "stackelberg[{extra}]"'
-        )
 
 
 def quiet(environment: Mapping[str, str]) -> dict[str, str]:
