@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from .. import _boundary as boundary
-from .._learner import Metrics, Precision, start, advance
+from .._learner import Metrics, Precision, advance, start
 from .._runs import Metric
 from .._types import AnyArray, Key
 from ..calculus.simplex import logarithm_on_host

@@ -1,6 +1,6 @@
 """How far a critic is from being consistent with a log, and what the least value is that consistent critics give.
 
-A linear critic q(s, a) = φ(s, a)·ω has, under a policy π, the residuals δ = r + γ (1 - terminal) q(s', π) - q(s, a). With
+A linear critic q(s, a) = φ(s, a)·ω has, under a policy π, residuals δ = r + γ (1 - terminal) q(s', π) - q(s, a). With
 test features z(s, a) their averages are g - G ω, where
 
     g = Zᵀ r / n,    G = Zᵀ (Φ - γ (1 - terminal) Φ') / n,    Φ' = the mean of φ(s', a') over a' ~ π,
@@ -271,7 +271,7 @@ def moments_of(
       states, and changes what it is paid for.
     - `num_draws`: of actions for each row, where they are continuous; drawn once and kept.
     - `policy`: any of the kind that will be moved, for the shape of its noise.
-    - `is_bounded`: whether the critic's weights are kept in [0, 1 / (1 - discount)]; those of a table are, when left out.
+    - `is_bounded`: whether the critic's weights are kept in [0, 1 / (1 - discount)]; those of a table, when left out.
     """
     first = data.starts if start is None else boundary.real_array("start", start, axes=("k", data.observation.shape[1]))
     share = boundary.real_number("start_share", start_share, low=0.0, high=1.0)
@@ -279,9 +279,7 @@ def moments_of(
     first, weights = _distinct(first) if data.num_states else (first, np.full(len(first), 1.0 / len(first)))
     if share > 0.0:
         everywhere, spread = (
-            _distinct(data.observation)
-            if data.num_states
-            else (data.observation, np.full(len(data), 1.0 / len(data)))
+            _distinct(data.observation) if data.num_states else (data.observation, np.full(len(data), 1.0 / len(data)))
         )
         first = np.concatenate([first, everywhere])
         weights = np.concatenate([(1.0 - share) * weights, share * spread])

@@ -117,7 +117,7 @@ def learn_policy(
     seed: Any = 0,
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> LearnedPolicy:
-    """Learn a policy from a log by `StackelbergLearner`, once for each weight, and keep the one of the best lower bound.
+    """Learn a policy from a log by `StackelbergLearner`, once for each weight, and keep that of the best lower bound.
 
     - `discount`: in [0, 1).  `reward_range`: least and most that a step can pay; those of the log when left out.
     - `weights`: λ that are tried.  `level`: of the lower bound.

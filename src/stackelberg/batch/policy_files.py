@@ -9,7 +9,7 @@ import jax.random as jr
 import numpy as np
 
 from .. import _boundary as boundary
-from .._disk import PathName, SIZE_LIMIT, printable, read_bytes, write_whole
+from .._disk import SIZE_LIMIT, PathName, printable, read_bytes, write_whole
 from .._errors import FileError
 from ..games.npz import read_arrays, write_arrays
 from ..rl.batch_policy import AbstractBatchPolicy, SoftmaxNetwork, SoftmaxTable, TanhGaussian, blank_batch_policy

@@ -43,8 +43,8 @@ class StackelbergLearner(AbstractCompiledLearner):
     - `moments`: of the log, see `moments_of`.  `policy`: where it starts; cloned behaviour is best: a uniform policy
       goes where the log is not, and hardly feels the answer there.
     - `form`: what the leader is paid. "penalty": the value of the critic that trades a low value against consistency by
-      `weight` λ (general-sum, the paper's). "lagrangian": value plus λ times inconsistency (zero-sum); where critics can
-      be consistent it is the penalty of λ / 2. "constraint": the least value over critics within the radius
+      `weight` λ (general-sum, the paper's). "lagrangian": value plus λ times inconsistency (zero-sum); where critics
+      can be consistent it is the penalty of λ / 2. "constraint": the least value over critics within the radius
       `weight` ε.
     - `weight`: λ, or ε; rewards are parts of their range (`moments.scale`), and so are both.
     - `leader`: what it moves by. "total": the derivative of what it is paid, through the critic's answer. "lagrangian":
@@ -107,9 +107,7 @@ class StackelbergLearner(AbstractCompiledLearner):
 
     def update(self, state: Leading, batch: Any, n: Any, key: Key) -> tuple[Leading, Metrics]:
         """The critic answers, then the policy moves a step up what it is paid."""
-        (_, found), slope = eqx.filter_value_and_grad(self.paid, has_aux=True)(
-            state.policy, self._held(state.bound)
-        )
+        (_, found), slope = eqx.filter_value_and_grad(self.paid, has_aux=True)(state.policy, self._held(state.bound))
         policy, memory = moved(state.policy, state.memory, jax.tree.map(jnp.negative, slope), self.learning_rate)
         return Leading(policy, memory, _numbered(found.held)), {
             "pessimistic": found.value(self.form, self.weight),

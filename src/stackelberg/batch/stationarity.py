@@ -57,9 +57,14 @@ def stationarity(learner: StackelbergLearner, policy: AbstractBatchPolicy) -> St
     slope = _slope(learner, unravel, flat)
     toward, first = learner.moments.under(policy)
     free = np.asarray(jnp.isnan(found.held))
-    multiplier, omega = float(found.multiplier(learner.form, learner.weight)), found.critic(learner.form, learner.weight)
+    multiplier, omega = (
+        float(found.multiplier(learner.form, learner.weight)),
+        found.critic(learner.form, learner.weight),
+    )
     matrix = np.asarray(toward.T @ toward) + float(learner.moments.ridge) * np.eye(len(free))
-    own = np.asarray(first) + 2.0 * multiplier * (matrix @ np.asarray(omega) - np.asarray(toward.T @ learner.moments.paid))
+    own = np.asarray(first) + 2.0 * multiplier * (
+        matrix @ np.asarray(omega) - np.asarray(toward.T @ learner.moments.paid)
+    )
     least = np.linalg.eigvalsh(matrix[np.ix_(free, free)])[0] if free.any() else np.inf
     return Stationarity(
         float(jnp.linalg.norm(slope)),

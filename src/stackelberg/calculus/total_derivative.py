@@ -84,9 +84,7 @@ class ConjugateGradient(AbstractLinearSolver):
     num_probes: int = eqx.field(static=True)
     is_warm: bool = eqx.field(static=True)
 
-    def __init__(
-        self, max_steps: Any = 300, tolerance: Any = 1e-3, num_probes: Any = 0, is_warm: Any = True
-    ) -> None:
+    def __init__(self, max_steps: Any = 300, tolerance: Any = 1e-3, num_probes: Any = 0, is_warm: Any = True) -> None:
         self.max_steps = boundary.whole_number("max_steps", max_steps, low=1)
         self.tolerance = boundary.real_number("tolerance", tolerance, low=0.0, high=1.0)
         self.num_probes = boundary.whole_number("num_probes", num_probes, low=0)

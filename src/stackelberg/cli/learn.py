@@ -15,7 +15,7 @@ def learn(
     discount: Annotated[float, typer.Option("--discount", "-d", help="Of later rewards: 0 <= x < 1.")] = 0.95,
     reward_range: Annotated[
         tuple[float, float] | None,
-        typer.Option("--reward-range", metavar="LOW HIGH", help="Least and most a step can pay; the log's if left out."),
+        typer.Option("--reward-range", metavar="LOW HIGH", help="Least and most a step can pay; else the log's."),
     ] = None,
     level: Annotated[float, typer.Option(help="Of the lower bound.", callback=options.fraction)] = 0.95,
     num_steps: Annotated[int, typer.Option("--steps", help="Of the optimiser, for each weight.", min=1)] = 400,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,7 @@ def log_coverage(data: Dataset) -> LogCoverage:
     else:
         untried = _without_precedent(log)
     found = LogCoverage(len(log), log.num_episodes, log.returns(), share, counts, untried)
-    return LogCoverage(*(getattr(found, name) for name in list(found.__dataclass_fields__)[:-1]), _sentences(log, found))
+    return replace(found, sentences=_sentences(log, found))
 
 
 def _without_precedent(log: Dataset) -> float:

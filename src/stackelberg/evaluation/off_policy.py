@@ -15,7 +15,7 @@ from scipy import stats
 from .. import _boundary as boundary
 from .._errors import InputError
 from .._record import Estimate
-from ..calculus.simplex import weight_on_host, logarithm_on_host
+from ..calculus.simplex import logarithm_on_host, weight_on_host
 from ..games.dataset import Dataset
 
 
@@ -49,11 +49,11 @@ def importance_sampling(
     kind = boundary.one_of("weighting", weighting, WEIGHTINGS)
     products, paid, alive = _episodes(data, chance, discount)
     if kind in ("plain", "per-decision"):
-        last = products[np.arange(len(paid)), alive.sum(axis=-1) - 1]
+        last = _last(products, alive)
         each = last * paid.sum(axis=-1) if kind == "plain" else (products * paid).sum(axis=-1)
         return _student(each, level, f"{kind} importance sampling, {len(paid)} episodes")
     if kind == "weighted":
-        last = products[np.arange(len(paid)), alive.sum(axis=-1) - 1]
+        last = _last(products, alive)
         each = np.stack([last * paid.sum(axis=-1), last], axis=-1)[:, :, None]
     else:
         # An episode that is over pays nothing more with the weight that it ended with.
@@ -88,9 +88,7 @@ def doubly_robust(
     return _student(each, level, f"doubly robust, {len(paid)} episodes")
 
 
-def marginalised(
-    data: Dataset, chance: Any, discount: Any, *, level: Any = 0.95, seed: Any = 0
-) -> Estimate:
+def marginalised(data: Dataset, chance: Any, discount: Any, *, level: Any = 0.95, seed: Any = 0) -> Estimate:
     """The value of a policy by the ratio of how often states are met at each step (Xie, Ma and Wang, 2019).
 
     For states that can be counted: the law of the state is carried forward by the log's own weighted transitions, so
@@ -119,13 +117,11 @@ def marginalised(
 def effective_size(data: Dataset, chance: Any) -> float:
     """How many episodes of its own the weighted log is worth: (Σ weight)² / Σ weight²."""
     products, _, alive = _episodes(data, chance, 1.0)
-    last = products[np.arange(len(products)), alive.sum(axis=-1) - 1]
+    last = _last(products, alive)
     return float(last.sum() ** 2 / max(np.sum(last**2), 1e-300))
 
 
-def _carried(
-    data: Dataset, ratio: np.ndarray, steps: np.ndarray, weights: np.ndarray, discount: float
-) -> float:
+def _carried(data: Dataset, ratio: np.ndarray, steps: np.ndarray, weights: np.ndarray, discount: float) -> float:
     first = (steps == 0) * weights
     law = np.bincount(data.state, first, data.num_states) / max(first.sum(), 1e-300)
     total = 0.0
@@ -161,6 +157,11 @@ def _episodes(
     paid = _folded(data, np.asarray(data.reward) * rate ** np.asarray(data.steps))
     alive = _folded(data, np.ones(len(data)))
     return weight_on_host(np.cumsum(logs, axis=-1)), paid, alive
+
+
+def _last(products: np.ndarray, alive: np.ndarray) -> Float[np.ndarray, "k"]:
+    """The product of all ratios of each episode."""
+    return products[np.arange(len(products)), alive.sum(axis=-1).astype(int) - 1]
 
 
 def _folded(data: Dataset, each: np.ndarray) -> Float[np.ndarray, "k t"]:

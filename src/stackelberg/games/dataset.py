@@ -234,9 +234,7 @@ def _check_episodes(episode: Int[np.ndarray, "n"], over: Bool[np.ndarray, "n"]) 
         )
 
 
-def _check_order(
-    episode: Int[np.ndarray, "n"], now: Float[np.ndarray, "n d"], then: Float[np.ndarray, "n d"]
-) -> None:
+def _check_order(episode: Int[np.ndarray, "n"], now: Float[np.ndarray, "n d"], then: Float[np.ndarray, "n d"]) -> None:
     span = np.maximum(np.ptp(now, axis=0), np.finfo(float).tiny)
     follows = episode[1:] == episode[:-1]
     off = follows & np.any(np.abs(now[1:] - then[:-1]) > APART * span, axis=-1)

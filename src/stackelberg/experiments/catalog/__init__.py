@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ... import _boundary as boundary
 from .base import Evidence as Evidence, Reproduction as Reproduction
+from .batch_exact import ENTRIES as exact_batch
+from .batch_tables import ENTRIES as batch_tables
 from .foundations import COMMITMENT, ESTIMATION
 from .mbrl_continuous import ENTRIES as continuous
 from .mbrl_pomdp import ENTRIES as pomdp
@@ -39,7 +41,13 @@ ORACLES = (matrix_games, instances, conditions, mixed, allocation, mechanisms, s
 
 MODEL_BASED = (table, traps, repairs, bounds, tables, continuous, pomdp)
 
-_EVERY = (COMMITMENT, ESTIMATION, *(entry for entries in (*QUANTAL, *ORACLES, *MODEL_BASED) for entry in entries))
+BATCH = (exact_batch, batch_tables)
+
+_EVERY = (
+    COMMITMENT,
+    ESTIMATION,
+    *(entry for entries in (*QUANTAL, *ORACLES, *MODEL_BASED, *BATCH) for entry in entries),
+)
 
 REPRODUCTIONS: dict[str, Reproduction] = {entry.name: entry for entry in _EVERY}
 """By `paper:experiment`, in the order of the docs."""

@@ -1,0 +1,422 @@
+"""Logs of worlds that can be counted: batch:gridworld, batch:noise-trap, batch:coverage and batch:regret."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jaxtyping import Float
+
+from ..._claims import Budget, Claim
+from ..._record import Estimate, Record
+from ...batch.calibration import calibrated_radius
+from ...batch.consistency import consistent
+from ...batch.judging import PLUG_IN
+from ...batch.learning import MILDER, WEIGHTS, Candidate, chosen
+from ...batch.policy_iteration import policy_iteration
+from ...batch.stackelberg_learner import StackelbergLearner
+from ...batch.tabular import counted_plan, covered_value
+from ...calculus.precision import exact
+from ...games.decision_process import DecisionProcess
+from ...games.generators_process import goal_grid, noisy_ring
+from ...games.logs import process_log
+from ..running.runner import Progress
+from .base import Evidence, Reproduction
+from .batch_measuring import SOURCE, Task, as_table, mixed, of_log, policies, shares, table_task
+from .measuring import curves, exponent, grouped_bars, kept, mean, plain_curves, share
+
+
+NUM_SEEDS: dict[Budget, int] = {"smoke": 3, "small": 32, "full": 32}
+
+GRID_RANGE = (0.0, 1.0)
+
+
+@exact
+def _bound(task: Task, policy: Float[np.ndarray, "s a"], level: float = 0.95) -> Candidate:
+    """What the log says of a policy, in parts of the reward's range."""
+    data, moments = task.data, task.moments
+    table = as_table(policy)
+    flat = consistent(moments, table, "penalty", jnp.asarray(PLUG_IN))
+    features = moments.critic
+    radius = calibrated_radius(data, features, features, moments.scale, table, flat.omega, level=level, key=jr.key(1))
+    least = lambda part: consistent(moments, table, "constraint", jnp.asarray(part * radius)).value(
+        "constraint", part * radius
+    )
+    low = [float(jnp.maximum(least(part), 0.0)) for part in MILDER]
+    return Candidate(0.0, table, radius, tuple(low), float(flat.plug_in), bool(flat.is_feasible(radius)), 0.0)
+
+
+def swept(task: Task, process: DecisionProcess, weights: Sequence[float] = WEIGHTS) -> dict[str, np.ndarray]:
+    """Shares of the best for every weight, for the one that the lower bound picks, and that bound's own share."""
+    learners = [StackelbergLearner(task.moments, task.start, "penalty", weight) for weight in weights]
+    tables = policies(learners)
+    earned = shares(process, tables)
+    bounds = [_bound(task, table) for table in tables]
+    best = chosen(bounds)[0]
+    place = next(k for k, one in enumerate(bounds) if one is best)
+    scale, top = task.moments.scale, (1.0 - process.discount) * float(process.optimal_value())
+    return {
+        "earned": earned,
+        "picked": earned[place],
+        "bound": np.asarray(float(scale.restored(best.lower[0])) / top),
+        "promised": np.asarray(float(scale.restored(best.plug_in)) / top),
+        "told": np.asarray(best.lower[0] > 0.0),
+    }
+
+
+def _stacked(rows: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
+    return {name: np.stack([np.asarray(row[name]) for row in rows]) for name in rows[0]}
+
+
+PROTOTYPE: dict[tuple[float, int], tuple[float, ...]] = {
+    (0.5, 100): (0.41, 0.64, 0.88, 0.94, 0.84),
+    (0.5, 300): (0.48, 0.79, 0.98, 0.99, 0.98),
+    (0.5, 1000): (0.48, 0.84, 1.00, 1.00, 0.99),
+    (0.2, 100): (0.19, 0.27, 0.57, 0.56, 0.49),
+    (0.2, 300): (0.18, 0.29, 0.66, 0.97, 0.96),
+    (0.2, 1000): (0.18, 0.29, 0.65, 0.99, 0.99),
+}
+"""By share of best actions and rows: cloning, and weights 1e2 to 1e5; 5 seeds, a ridge in place of bounds."""
+
+
+def _grid_row(share_best: float, rows: int, seeds: int) -> dict[str, np.ndarray]:
+    grid = goal_grid()
+
+    def one(seed: int) -> dict[str, Any]:
+        task = table_task(grid, mixed(grid, share_best), rows, seed, GRID_RANGE)
+        found = swept(task, grid)
+        # The ridge of the prototype, in place of bounds.
+        loose = table_task(grid, mixed(grid, share_best), rows, seed, GRID_RANGE, ridge=1e-6, is_bounded=False)
+        others = {
+            "loose": [("penalty", weight, "total") for weight in (1e2, 1e3, 1e4, 1e5)],
+            "zero-sum": [("lagrangian", weight, "total") for weight in (1e3, 1e4)],
+            "individual": [("penalty", weight, "individual") for weight in (1e3, 1e4)],
+        }
+        for name, settings in others.items():
+            made = [
+                StackelbergLearner(loose.moments, loose.start, form, w, leader=leader) for form, w, leader in settings
+            ]
+            found[name] = shares(grid, policies(made))
+        simple = {
+            "cloning": task.start,
+            "plain": counted_plan(task.data, discount=grid.discount, reward_range=GRID_RANGE),
+        }
+        states = jnp.arange(grid.shape[0], dtype=float)[:, None]
+        for name, policy in simple.items():
+            found[name] = shares(grid, _choices(policy, states)[None])[0]
+        return found
+
+    return _stacked([one(seed) for seed in range(seeds)])
+
+
+@exact
+def _choices(policy: Any, states: Any) -> Float[np.ndarray, "s a"]:
+    made = policy.choice(states)
+    return made / jnp.sum(made, axis=-1, keepdims=True)
+
+
+def _gridworld(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
+    del on_progress
+    cells = [(0.5, 300)] if budget == "smoke" else list(PROTOTYPE)
+    seeds = NUM_SEEDS[budget]
+    found = {cell: kept(folder, f"grid {cell} {seeds}", lambda cell=cell: _grid_row(*cell, seeds)) for cell in cells}
+    measured: dict[str, Estimate] = {}
+    for cell, one in found.items():
+        word = f"{cell[0]:g} of {cell[1]}"
+        measured[f"{word}: picked"] = mean(one["picked"], "seeds")
+        measured[f"{word}: cloning"] = mean(one["cloning"], "seeds")
+        measured[f"{word}: counted plan"] = mean(one["plain"], "seeds")
+        measured[f"{word}: individual, best"] = mean(
+            one["individual"].mean(axis=0).max() + 0.0 * one["picked"], "seeds"
+        )
+        for place, weight in enumerate((1e2, 1e3, 1e4, 1e5)):
+            measured[f"{word}: ridge, weight {weight:g}"] = mean(one["loose"][:, place], "seeds")
+        best = one["earned"].mean(axis=0).max()
+        measured[f"{word}: short of the best weight"] = mean(best - one["picked"], "seeds, against the best on average")
+        held = one["bound"] <= one["picked"] + 1e-9
+        measured[f"{word}: bound holds"] = share(int(held.sum()), len(held), "logs")
+    measured["0.5 of 300: gain"] = mean(found[0.5, 300]["picked"] - found[0.5, 300]["cloning"], "seeds")
+    measured["0.5 of 300: beyond the first state"] = mean(
+        found[0.5, 300]["picked"] - found[0.5, 300]["individual"].max(axis=1), "seeds"
+    )
+    if budget != "smoke":
+        off = [
+            np.abs(np.mean(found[cell]["loose"][:, place]) - row[1 + place])
+            - np.std(found[cell]["loose"][:, place]) * 1.96 * np.sqrt(1 / 5 + 1 / seeds)
+            for cell, row in PROTOTYPE.items()
+            for place in range(4)
+        ]
+        measured["table"] = Estimate.exact(
+            float(max(off)), "largest difference beyond the joint 95% interval, 24 cells"
+        )
+        measured["rule"] = Estimate.exact(
+            max(float(measured[f"{a:g} of {n}: short of the best weight"]) for a, n in PROTOTYPE), "worst of 6 settings"
+        )
+    names = [f"{a:g} best, {n} rows" for a, n in found]
+    terms = ["cloning", "counted plan", "individual", "picked by its bound", "lower bound"]
+    each = [
+        [
+            mean(one["cloning"], "seeds"), mean(one["plain"], "seeds"), mean(one["individual"].max(axis=1), "seeds"),
+            mean(one["picked"], "seeds"), mean(one["bound"], "seeds"),
+        ]
+        for one in found.values()
+    ]  # fmt: skip
+    picture = grouped_bars(
+        each, names=names, terms=terms, y_label="share of the best policy's value",
+        title=f"Grid of 5 by 5, {seeds} logs each",
+    )  # fmt: skip
+    rows = [(cell, one) for cell, one in found.items()]
+    promise = Record(
+        "offline value",
+        {
+            "promised": np.concatenate([one["promised"] for _, one in rows]),
+            "low": np.concatenate([one["bound"] for _, one in rows]),
+            "paid": np.concatenate([one["picked"] for _, one in rows]),
+        },
+        {
+            "labels": [f"{a:g} best, {n} rows" for (a, n), one in rows for _ in one["picked"]],
+            "unit": "share of the best",
+            "title": "What is promised and what is paid",
+        },
+    )
+    return Evidence(measured, {"grid": picture, "promises": promise})
+
+
+def ring_settings() -> tuple[DecisionProcess, np.ndarray, np.ndarray]:
+    """The ring, its log's policy (70 % of rows safe), and the deviation of rewards."""
+    ring = noisy_ring()
+    policy, spread = np.full(ring.shape, 0.3 / 7.0), np.ones(ring.shape)
+    policy[:, 0], spread[:, 0] = 0.7, 0.1
+    return ring, policy, spread
+
+
+def _ring_row(rows: int, seeds: int) -> dict[str, np.ndarray]:
+    ring, policy, spread = ring_settings()
+
+    def one(seed: int) -> dict[str, Any]:
+        task = table_task(ring, policy, rows, seed, (-4.0, 4.0), spread)
+        found = swept(task, ring)
+        states = jnp.arange(ring.shape[0], dtype=float)[:, None]
+        settings = {"discount": ring.discount, "reward_range": (-4.0, 4.0)}
+        simple = {
+            "cloning": task.start,
+            "plain": counted_plan(task.data, **settings),
+            "pessimistic plan": counted_plan(task.data, **settings, penalty=0.02),
+            "policy iteration": policy_iteration(task.moments),
+        }
+        return found | {name: shares(ring, _choices(one, states)[None])[0] for name, one in simple.items()}
+
+    return _stacked([one(seed) for seed in range(seeds)])
+
+
+def _trap(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
+    del on_progress
+    sizes = (1000,) if budget == "smoke" else (300, 1000, 3000)
+    seeds = NUM_SEEDS[budget]
+    found = {rows: kept(folder, f"ring {rows} {seeds}", lambda rows=rows: _ring_row(rows, seeds)) for rows in sizes}
+    measured = {}
+    for rows, one in found.items():
+        for name in ("picked", "cloning", "plain", "pessimistic plan", "policy iteration"):
+            measured[f"{rows}: {name}"] = mean(one[name], "seeds")
+        measured[f"{rows}: over cloning"] = mean(one["picked"] - one["cloning"], "seeds")
+        measured[f"{rows}: over the counted plan"] = mean(one["picked"] - one["plain"], "seeds")
+        best = one["earned"].mean(axis=0).max()
+        measured[f"{rows}: short of the best weight"] = mean(best - one["picked"], "seeds, against the best on average")
+    if budget != "smoke":
+        measured["rule"] = Estimate.exact(
+            max(float(measured[f"{rows}: short of the best weight"]) for rows in sizes), "worst of 3 sizes"
+        )
+    picture = plain_curves(
+        np.log10(np.asarray(WEIGHTS)),
+        {f"{rows} rows": one["earned"].T for rows, one in found.items()},
+        x_label="log10 of the weight λ",
+        y_label="share of the best policy's value",
+        title=f"A ring with tempting noise: a U in λ, {seeds} logs each",
+    )
+    return Evidence(measured, {"weights": picture})
+
+
+def _without(
+    process: DecisionProcess, fraction: float, keeps_best: bool, rows: int, seed: int, share_best: float
+) -> Task | None:
+    """A log from which a fraction of state-action pairs is gone; its rows are single transitions then."""
+    data = process_log(process, mixed(process, share_best), rows, seed)
+    generator = np.random.Generator(np.random.Philox([seed, 77]))
+    gone = generator.random(process.shape) < fraction
+    if keeps_best:
+        gone &= np.asarray(process.best_policy()) == 0.0
+    kept_rows = ~gone[data.state, data.chosen]
+    if kept_rows.sum() < 2:
+        return None
+    # Rows are single transitions now; the leader is still paid for the first state of an episode.
+    return of_log(data.taken(kept_rows), process.discount, GRID_RANGE, start=np.zeros((1, 1)))
+
+
+FRACTIONS = (0.0, 0.25, 0.5, 0.75, 0.9)
+
+
+def _covered_row(fraction: float, keeps_best: bool, seeds: int) -> dict[str, np.ndarray]:
+    grid = goal_grid()
+    top = float(grid.optimal_value())
+
+    def one(seed: int) -> dict[str, Any] | None:
+        task = _without(grid, fraction, keeps_best, 1000, seed, 0.2)
+        if task is None:
+            return None
+        found = swept(task, grid)
+        counts = np.zeros(grid.shape)
+        np.add.at(counts, (task.data.state, task.data.chosen), 1.0)
+        states = jnp.arange(grid.shape[0], dtype=float)[:, None]
+        settings = {"discount": grid.discount, "reward_range": GRID_RANGE}
+        simple = {
+            "cloning": task.start,
+            "plain": counted_plan(task.data, **settings),
+            "pessimistic plan": counted_plan(task.data, **settings, penalty=0.01),
+        }
+        found |= {name: shares(grid, _choices(one, states)[None])[0] for name, one in simple.items()}
+        return found | {"covered": np.asarray(max(covered_value(grid, counts), 0.0) / top)}
+
+    return _stacked([row for seed in range(seeds) if (row := one(seed)) is not None])
+
+
+def _coverage(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
+    del on_progress
+    fractions = (0.0, 0.25) if budget == "smoke" else FRACTIONS
+    seeds = NUM_SEEDS[budget]
+    found = {
+        (word, fraction): kept(
+            folder, f"covered {word} {fraction} {seeds}", lambda f=fraction, best=best: _covered_row(f, best, seeds)
+        )
+        for word, best in (("best kept", True), ("any", False))
+        for fraction in fractions
+    }
+    measured = {}
+    worst = []
+    for (word, fraction), one in found.items():
+        for name in ("picked", "cloning", "plain", "pessimistic plan", "covered"):
+            measured[f"{word}, {fraction:g} gone: {name}"] = mean(one[name], "logs")
+        ratio = float(one["picked"].mean() / max(one["covered"].mean(), 1e-9))
+        if one["covered"].mean() > 0.02:
+            worst.append(ratio)
+        measured[f"{word}, {fraction:g} gone: of what is covered"] = Estimate.exact(ratio, f"{len(one['picked'])} logs")
+    measured["of what is covered"] = Estimate.exact(
+        min(worst), f"worst of {len(worst)} levels at which a covered policy earns over 2 % of the best"
+    )
+    pictures = {
+        word.replace(" ", "-"): grouped_bars(
+            [
+                [mean(found[word, f][name], "logs") for name in ("cloning", "pessimistic plan", "plain", "picked")]
+                for f in fractions
+            ],
+            names=[f"{f:.0%} of pairs gone" for f in fractions],
+            terms=["cloning", "pessimistic plan", "plain plan", "picked by its bound"],
+            marks=[float(found[word, f]["covered"].mean()) for f in fractions],
+            mark_label="best covered policy",
+            y_label="share of the best policy's value",
+            title=f"A log with holes ({'best actions kept' if word == 'best kept' else 'any pair may go'})",
+        )
+        for word in ("best kept", "any")
+    }
+    return Evidence(measured, pictures)
+
+
+def _regret_row(rows: int, seeds: int) -> dict[str, np.ndarray]:
+    ring, policy, spread = ring_settings()
+    grid = goal_grid()
+    made = []
+    for seed in range(seeds):
+        by_ring = swept(table_task(ring, policy, rows, seed, (-4.0, 4.0), spread), ring, (1e2, 1e3))
+        by_grid = swept(table_task(grid, mixed(grid, 0.5), rows, seed, GRID_RANGE), grid, (1e3, 1e4, 1e5))
+        made.append(
+            {"ring": 1.0 - by_ring["picked"], "grid": 1.0 - by_grid["picked"], "gap": 1.0 - by_grid["bound"],
+             "holds": by_grid["bound"] <= by_grid["picked"] + 1e-9}
+        )  # fmt: skip
+    return _stacked(made)
+
+
+def _regret(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
+    del on_progress
+    sizes = (1000, 4000) if budget == "smoke" else (1000, 2000, 4000, 8000, 16000, 32000)
+    seeds = {"smoke": 3, "small": 16, "full": 100}[budget]
+    found = {n: kept(folder, f"regret {n} {seeds}", lambda n=n: _regret_row(n, seeds)) for n in sizes}
+    across = np.array(sizes, dtype=float)
+    each = {name: np.stack([found[n][name] for n in sizes]) for name in ("ring", "grid", "gap")}
+    held = np.concatenate([found[n]["holds"] for n in sizes])
+    measured = {
+        "bound": exponent(across, np.maximum(each["gap"], 1e-6), "logs"),
+        "violations": Estimate.exact(float(np.sum(~held)), f"of {len(held)} logs of 1,000 rows or more"),
+        "regret on the grid": exponent(across, np.maximum(each["grid"], 1e-6), "logs"),
+    }
+    picture = curves(
+        across,
+        {"1 - lower bound, grid": each["gap"], "regret, grid": np.maximum(each["grid"], 1e-6)},
+        guides=[-0.5],
+        x_label="rows of the log",
+        y_label="short of the best (share of its value)",
+        title=f"The guarantee closes as 1/√n, {seeds} logs each",
+    )
+    return Evidence(measured, {"regret": picture})
+
+
+GRIDWORLD = Reproduction(
+    "batch:gridworld",
+    "A policy from a log of a grid world",
+    SOURCE,
+    (
+        Claim("0.5 of 300: gain", "It leaves the log's policy far behind.", SOURCE, 0.3, "at least", 0.0, "smoke", 3,
+              "share of the best"),
+        Claim("0.5 of 300: beyond the first state",
+              "A leader that holds the critic still improves the first state alone, and stays behind.", "derived", 0.2,
+              "at least", 0.0, "smoke", 3, "share of the best"),
+        Claim("table", "With a ridge in place of bounds the shares are those of an earlier small study, up to both "
+              "intervals.", "an earlier study of ours, 5 seeds", 0.0, "at most", 0.03, "small", 32),
+        Claim("rule", "The weight that the lower bound picks is within 5 points of the best weight.", "ours to reach",
+              0.05, "at most", 0.0, "small", 32, "share of the best"),
+    ),
+    _gridworld,
+)  # fmt: skip
+
+NOISE_TRAP = Reproduction(
+    "batch:noise-trap",
+    "Rare actions whose noise looks like gain",
+    SOURCE,
+    (
+        Claim("1000: over the counted plan", "Pessimism beats planning in the counted world.", "ours to measure", 0.1,
+              "at least", 0.0, "smoke", 3, "share of the best"),
+        Claim("1000: over cloning", "And it beats cloning.", "ours to measure", 0.02, "at least", 0.0, "smoke", 3,
+              "share of the best"),
+        Claim("rule", "The weight that the lower bound picks is within 5 points of the best weight.", "ours to reach",
+              0.05, "at most", 0.0, "small", 32, "share of the best"),
+    ),
+    _trap,
+)  # fmt: skip
+
+COVERAGE = Reproduction(
+    "batch:coverage",
+    "A log from which state-action pairs are missing",
+    SOURCE,
+    (
+        Claim("of what is covered", "It earns at least 85 % of what the best covered policy does.", "ours to reach",
+              0.85, "at least", 0.0, "smoke", 2, "share"),
+    ),
+    _coverage,
+)  # fmt: skip
+
+REGRET = Reproduction(
+    "batch:regret",
+    "How the guarantee closes as the log grows",
+    SOURCE,
+    (
+        Claim("violations", "The lower bound at 95 % is hardly ever above the truth.", "ours to reach", 1.0, "at most",
+              0.0, "smoke", 6),
+        Claim("bound", "For a covered comparator the guarantee falls short by about 1/√n.", SOURCE, -0.5, "equals", 0.2,
+              "small", 16, "log-log slope"),
+    ),
+    _regret,
+)  # fmt: skip
+
+ENTRIES = (GRIDWORLD, NOISE_TRAP, COVERAGE, REGRET)
