@@ -1,4 +1,4 @@
-"""What else would be picked for continuous actions: TD3+BC with ReBRAC's penalty on the critic, and implicit Q-learning."""
+"""What else would be picked for continuous actions: TD3+BC, with ReBRAC's penalty, and implicit Q-learning."""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ... import _boundary as boundary
 from .base import Evidence as Evidence, Reproduction as Reproduction
+from .batch_control import ENTRIES as control_batch
+from .batch_coverage import ENTRIES as coverage
 from .batch_exact import ENTRIES as exact_batch
 from .batch_tables import ENTRIES as batch_tables
 from .foundations import COMMITMENT, ESTIMATION
@@ -41,7 +43,7 @@ ORACLES = (matrix_games, instances, conditions, mixed, allocation, mechanisms, s
 
 MODEL_BASED = (table, traps, repairs, bounds, tables, continuous, pomdp)
 
-BATCH = (exact_batch, batch_tables)
+BATCH = (exact_batch, batch_tables, coverage, control_batch)
 
 _EVERY = (
     COMMITMENT,

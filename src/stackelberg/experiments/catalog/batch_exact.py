@@ -1,4 +1,4 @@
-"""What is exact about learning from a log: the quadratic game and the closed forms: batch:lq-game, batch:derivatives."""
+"""What is exact about learning from a log, a quadratic game and closed forms: batch:lq-game, batch:derivatives."""
 
 from __future__ import annotations
 
@@ -268,8 +268,8 @@ DERIVATIVES = Reproduction(
         _small("difference", "It agrees with central differences (relative).", 1e-6),
         _small("implicit", "And with the implicit function theorem, by factors (relative).", 1e-6),
         _small("conjugate", "And by conjugate gradients (relative).", 1e-6),
-        Claim("limit", "Its distance from the policy gradient falls as 1/λ.", "derived", 4.0, "equals", 0.05, "smoke", 1,
-              "decades"),
+        Claim("limit", "Its distance from the policy gradient falls as 1/λ.", "derived", 4.0, "equals", 0.05, "smoke",
+              1, "decades"),
     ),
     _derivatives,
 )  # fmt: skip
