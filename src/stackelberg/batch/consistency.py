@@ -314,7 +314,7 @@ def _summed(
         np.add.at(cells, (pair, data.next_state), goes_on * scale.discount / count)
         sums = np.bincount(pair, paid, critic.size) / count
         return sums, np.diag(shares), cells, np.arange(data.num_states, dtype=float)[:, None]
-    sums, products, rows = 0.0, 0.0, []
+    sums, products, rows = np.zeros(tests.size), np.zeros((tests.size, critic.size)), []
     for begin in range(0, count, CHUNK):
         part = slice(begin, begin + CHUNK)
         by = np.asarray(tests.taken(data.observation[part], data.action[part]))

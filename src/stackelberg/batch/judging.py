@@ -42,7 +42,8 @@ def kernel_interval(
     The interval (Feng, Ren, Tang and Liu, 2020) holds at about `level` where values are functions of the features, and
     needs no propensities. Where no critic is consistent it is all of the range, and `method` says so.
     """
-    scale = RewardScale(*(float(end) for end in reward_range), discount)
+    low, high = reward_range
+    scale = RewardScale(low, high, discount)
     of_critic, of_tests, of_noise, of_signs = jr.split(jr.key(boundary.whole_number("seed", seed, low=0)), 4)
     kind = {"kernel": kernel, "bandwidth": bandwidth}
     count = boundary.whole_number("num_features", num_features, low=1)
@@ -51,12 +52,12 @@ def kernel_interval(
     moments = moments_of(data, critic, tests, scale, policy=policy, key=of_noise)
     middle = consistent(moments, policy, "penalty", jnp.asarray(PLUG_IN))
     radius = calibrated_radius(data, critic, tests, scale, policy, middle.omega, level=level, key=of_signs)
-    low, high = ends(moments, policy, radius)
+    least, most = ends(moments, policy, radius)
     if not bool(middle.is_feasible(radius)):
         return Estimate(
             float(scale.restored(middle.plug_in)), scale.low, scale.high, "no critic of these features is consistent"
         )
-    found = [float(scale.restored(np.clip(float(one), 0.0, 1.0))) for one in (middle.plug_in, low, high)]
+    found = [float(scale.restored(np.clip(float(one), 0.0, 1.0))) for one in (middle.plug_in, least, most)]
     method = f"critics consistent with the log, level {float(level):g}"
     return Estimate(found[0], min(found[0], found[1]), max(found[0], found[2]), method)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import _boundary as boundary
 from .._record import Estimate, plain
-from .._types import AnyArray
+from .._types import Key
 from ..calculus.precision import exact
 from ..games.dataset import Dataset
 from ..rl.batch_policy import AbstractBatchPolicy
@@ -205,7 +205,7 @@ def _judged(
     policy: AbstractBatchPolicy,
     weight: float,
     level: Any,
-    key: AnyArray,
+    key: Key,
 ) -> Candidate:
     """What the log says of a policy."""
     scale = moments.scale

@@ -92,4 +92,4 @@ def _least_curvature(learner: StackelbergLearner, unravel: Any, flat: AnyArray) 
         matrix = np.stack([product(row) for row in np.eye(size)])
         return float(np.linalg.eigvalsh(0.5 * (matrix + matrix.T))[0])
     operator = LinearOperator((size, size), matvec=product, dtype=np.float64)  # type: ignore[call-arg]
-    return float(eigsh(operator, k=1, which="SA", return_eigenvectors=False, tol=1e-3, maxiter=20 * size)[0])
+    return float(eigsh(operator, k=1, which="SA", return_eigenvectors=False, maxiter=20 * size)[0])

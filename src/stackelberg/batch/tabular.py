@@ -40,7 +40,8 @@ def counted_plan(data: Any, *, discount: Any, reward_range: Any, penalty: Any = 
             allowed="numbers of states and actions are needed",
             remedy="Use learn_policy, or number them.",
         )
-    scale = RewardScale(*(float(end) for end in reward_range), discount)
+    low, high = reward_range
+    scale = RewardScale(low, high, discount)
     cost = boundary.real_number("penalty", penalty, low=0.0)
     counts, paid, law = _counted(log, scale)
     # One state more, in which nothing is earned for ever.

@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float, Int
 
 from .. import _boundary as boundary
 from .._errors import InputError
-from .._types import AnyArray
 
 
 APART = 1e-6
@@ -31,21 +30,21 @@ class Dataset(eqx.Module):
     - `num_actions`: of discrete actions; 0 where they are continuous.  `num_states`: where the observation is the
       number of a state, how many there are; otherwise 0.
     - `is_independent`: whether rows are single transitions that belong to no episode.
-    - `names`: of the observation's entries.
+    - `names`: of the observation's entries; a number of a state is called state.
 
     Raises `InputError` where an entry is not finite, lengths disagree, an action or state is out of range, an episode
     is in pieces, goes on after its end, has no end, or is not in order (the next observation of a row must be the
     observation of the row after it), and where a propensity is not a probability.
     """
 
-    observation: Float[AnyArray, "n d"]
-    action: Float[AnyArray, "n k"]
-    reward: Float[AnyArray, "n"]
-    next_observation: Float[AnyArray, "n d"]
-    terminal: Bool[AnyArray, "n"]
-    truncated: Bool[AnyArray, "n"]
-    episode: Int[AnyArray, "n"]
-    propensity: Float[AnyArray, "n"] | None
+    observation: Float[np.ndarray, "n d"]
+    action: Float[np.ndarray, "n k"]
+    reward: Float[np.ndarray, "n"]
+    next_observation: Float[np.ndarray, "n d"]
+    terminal: Bool[np.ndarray, "n"]
+    truncated: Bool[np.ndarray, "n"]
+    episode: Int[np.ndarray, "n"]
+    propensity: Float[np.ndarray, "n"] | None
     num_actions: int = eqx.field(static=True)
     num_states: int = eqx.field(static=True)
     is_independent: bool = eqx.field(static=True)
@@ -84,7 +83,7 @@ class Dataset(eqx.Module):
         if self.num_states:
             for field, values in (("observation", self.observation), ("next_observation", self.next_observation)):
                 boundary.whole_numbers(field, values, axes=(rows, 1), low=0, high=self.num_states - 1)
-        self.names = boundary.labels("names", names, width)
+        self.names = ("state",) if self.num_states else boundary.labels("names", names, width)
         self.propensity = None
         if propensity is not None:
             self.propensity = _propensities(propensity, rows, self.num_actions)
@@ -103,27 +102,27 @@ class Dataset(eqx.Module):
         return self.observation.shape[0]
 
     @property
-    def state(self) -> Int[AnyArray, "n"]:
+    def state(self) -> Int[np.ndarray, "n"]:
         """The number of the state, where states can be counted."""
         return self.observation[:, 0].astype(int)
 
     @property
-    def next_state(self) -> Int[AnyArray, "n"]:
+    def next_state(self) -> Int[np.ndarray, "n"]:
         """The number of the next state."""
         return self.next_observation[:, 0].astype(int)
 
     @property
-    def chosen(self) -> Int[AnyArray, "n"]:
+    def chosen(self) -> Int[np.ndarray, "n"]:
         """The number of the action, where actions can be counted."""
         return self.action[:, 0].astype(int)
 
     @property
-    def is_first(self) -> Bool[AnyArray, "n"]:
+    def is_first(self) -> Bool[np.ndarray, "n"]:
         """Where an episode begins (everywhere, where rows belong to none)."""
         return np.concatenate([[True], np.diff(self.episode) != 0])
 
     @property
-    def starts(self) -> Float[AnyArray, "k d"]:
+    def starts(self) -> Float[np.ndarray, "k d"]:
         """The first observation of each episode."""
         return self.observation[self.is_first]
 
@@ -133,10 +132,10 @@ class Dataset(eqx.Module):
         return int(np.sum(self.is_first))
 
     @property
-    def steps(self) -> Int[AnyArray, "n"]:
+    def steps(self) -> Int[np.ndarray, "n"]:
         """How many steps of its episode came before each row."""
         first = np.flatnonzero(self.is_first)
-        return np.arange(len(self)) - np.repeat(first, np.diff([*first, len(self)]))
+        return np.arange(len(self)) - np.repeat(first, np.diff(np.append(first, len(self))))
 
     def returns(self, discount: float = 1.0) -> Float[np.ndarray, "k"]:
         """The (discounted) sum of rewards of each episode, as far as it was logged."""
@@ -152,7 +151,7 @@ class Dataset(eqx.Module):
         first = np.flatnonzero(self.is_first)
         ends = np.append(first[1:], len(self))
         chosen = boundary.whole_numbers("numbers", numbers, axes=("k",), low=0, high=len(first) - 1)
-        rows = np.concatenate([np.arange(first[k], ends[k]) for k in chosen])
+        rows = np.concatenate([np.arange(int(first[k]), int(ends[k])) for k in chosen])
         made = np.repeat(np.arange(len(chosen)), ends[chosen] - first[chosen])
         return self._of(rows, episode=made, is_independent=self.is_independent)
 

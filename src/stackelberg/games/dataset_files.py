@@ -245,16 +245,16 @@ def _from_hdf5(path: PathName, shown: str) -> tuple[dict[str, Any], dict[str, An
     wanted = ("observations", "actions", "rewards", "terminals")
     try:
         with h5py.File(path, "r") as file:
-            if missing := [name for name in wanted if name not in file]:
-                raise _header(shown, f"the array {missing[0]!r} is missing", "Check that it is a file of this layout.")
-            now, actions, rewards, over = (np.asarray(file[name][()], dtype=float) for name in wanted)
-            cut = np.asarray(file["timeouts"][()], dtype=float) if "timeouts" in file else np.zeros(len(rewards))
-            told = "next_observations" in file
-            then = np.asarray(file["next_observations"][()], dtype=float) if told else None
+            names = (*wanted, "timeouts", "next_observations")
+            held: dict[str, np.ndarray] = {name: np.array(file[name], dtype=float) for name in names if name in file}
     except OSError as problem:
         raise FileError(
             SCHEMA_MARK, shown, found=f"it cannot be opened ({printable(str(problem), 80)})", remedy="Check the file"
         ) from problem
+    if missing := [name for name in wanted if name not in held]:
+        raise _header(shown, f"the array {missing[0]!r} is missing", "Check that it is a file of this layout.")
+    now, actions, rewards, over = (held[name] for name in wanted)
+    cut, then = held.get("timeouts", np.zeros(len(rewards))), held.get("next_observations")
     if then is None:
         # What came after a cut is not in the file, and the row before it cannot be used.
         then, keep = np.append(now[1:], now[-1:], axis=0), ~((cut > 0.0) & ~(over > 0.0))

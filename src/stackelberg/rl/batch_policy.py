@@ -150,6 +150,6 @@ def blank_batch_policy(
     return TanhGaussian(network(width, action_size, hidden, key, last=0.01), jnp.full(action_size, -1.0), centre, scale)
 
 
-def _standard(policy: Any, observation: Float[AnyArray, "n d"]) -> Float[AnyArray, "n d"]:
+def _standard(policy: Any, observation: Float[AnyArray, "n d"]) -> jax.Array:
     centre, scale = jax.lax.stop_gradient((jnp.asarray(policy.centre), jnp.asarray(policy.scale)))
     return (jnp.asarray(observation) - centre) / scale

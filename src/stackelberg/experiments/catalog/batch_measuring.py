@@ -68,7 +68,7 @@ def of_log(data: Dataset, discount: float, reward_range: tuple[float, float], **
 def policies(learners: Sequence[StackelbergLearner], num_steps: int = NUM_STEPS) -> Float[np.ndarray, "g s a"]:
     """What each learner's policy is after so many steps: learners of equal sizes, in turn, compiled once."""
     stacked = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *learners)
-    return _learned(stacked, num_steps)
+    return np.asarray(_learned(stacked, num_steps))
 
 
 @eqx.filter_jit

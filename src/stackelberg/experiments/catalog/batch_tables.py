@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -88,17 +89,16 @@ def _grid_row(share_best: float, rows: int, seeds: int) -> dict[str, np.ndarray]
     def one(seed: int) -> dict[str, Any]:
         task = table_task(grid, mixed(grid, share_best), rows, seed, GRID_RANGE)
         found = swept(task, grid)
-        # The ridge of the prototype, in place of bounds.
-        loose = table_task(grid, mixed(grid, share_best), rows, seed, GRID_RANGE, ridge=1e-6, is_bounded=False)
+        # A ridge of 1e-6 on the follower's whole loss, as the earlier study had it, in place of bounds.
+        loose = table_task(grid, mixed(grid, share_best), rows, seed, GRID_RANGE, is_bounded=False)
+        ridged = lambda weight: eqx.tree_at(lambda one: one.ridge, loose.moments, 1e-6 / weight)
         others = {
             "loose": [("penalty", weight, "total") for weight in (1e2, 1e3, 1e4, 1e5)],
             "zero-sum": [("lagrangian", weight, "total") for weight in (1e3, 1e4)],
             "individual": [("penalty", weight, "individual") for weight in (1e3, 1e4)],
         }
         for name, settings in others.items():
-            made = [
-                StackelbergLearner(loose.moments, loose.start, form, w, leader=leader) for form, w, leader in settings
-            ]
+            made = [StackelbergLearner(ridged(w), loose.start, form, w, leader=leader) for form, w, leader in settings]
             found[name] = shares(grid, policies(made))
         simple = {
             "cloning": task.start,
