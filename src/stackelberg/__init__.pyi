@@ -103,6 +103,7 @@ from .games.exact_environment import AbstractExactEnvironment
 from .games.domains.iterated_matrix import IteratedMatrixGame
 from .games.adapters.host import HostEnvironment, from_gymnasium, from_pettingzoo
 from .games.adapters.pettingzoo import to_pettingzoo
+from .games.adapters.minari import from_minari, to_minari
 from .games.domains.allocation import AllocationGame
 from .games.domains.crossing import CrossingGame
 from .games.domains.leader_memory import WithLeaderMemory
@@ -157,6 +158,10 @@ from .batch.calibration import calibrated_radius
 from .batch.stationarity import Stationarity, stationarity
 from .batch.judging import kernel_interval
 from .batch.learning import Candidate, LearnedPolicy, learn_policy
+from .batch.tabular import counted_plan, covered_value
+from .batch.policy_iteration import GreedyPolicy, policy_iteration
+from .batch.neural_learner import NeuralStackelbergLearner
+from .batch.actor_critic import TD3BC, ImplicitQLearning
 from .batch.policy_files import read_batch_policy, write_batch_policy
 from .quantal.bonus import Uncertainty
 from .quantal.finite_class import DrawnClass, FiniteClass, class_around, class_for_policies

@@ -1,5 +1,6 @@
 """Logs are checked at the boundary: what is wrong is named, and nothing wrong is trained on."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -110,8 +111,6 @@ def test_episodes_returns_and_steps():
 @pytest.mark.parametrize("is_control", [False, True])
 def test_files_bring_back_every_bit(tmp_path, suffix, is_control):
     if is_control:
-        import jax
-
         data = sg.control_log(sg.Pendulum(num_steps=5), lambda state, key: state[:1] * 0.3, 23, jax.random.key(0))
     else:
         data = sg.Dataset(**log())
@@ -171,3 +170,17 @@ def test_coverage_says_what_is_missing():
     assert any("episodes only" in words for words in found.sentences)
     uniform = sg.log_coverage(sg.process_log(grid, np.full(grid.shape, 0.25), 20_000, episode_length=20))
     assert uniform.untried < 0.05
+
+
+@pytest.mark.parametrize("is_control", [False, True])
+def test_minari_both_ways(tmp_path, monkeypatch, is_control):
+    pytest.importorskip("minari")
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    if is_control:
+        data = sg.control_log(sg.Pendulum(num_steps=7), lambda state, key: 0.3 * state[:1], 30, jax.random.key(0))
+    else:
+        data = sg.Dataset(**log())
+    again = sg.from_minari(sg.to_minari(data, "mine/log-v0"))
+    for name in FIELDS[:-1]:
+        np.testing.assert_array_equal(getattr(again, name), getattr(data, name), err_msg=name)
+    assert (again.num_actions, again.num_states) == (data.num_actions, data.num_states)
