@@ -23,6 +23,7 @@ from .games.completion import completed
 from .games.partially_observed import PartiallyObserved, aliased_fork, corridor
 from .games.control import AbstractControl
 from .games.domains.control import CartPole, LineFork, Pendulum, PointMass
+from .games.domains.glucose import GlucoseControl, Patient, generated_patient
 from .games.domains.patrol import patrol_park
 from .games.domains.tariff import TariffGame, day_tariff
 from .games.files import GameSummary, check_game, game_from_json, game_template, game_to_json, read_game, write_game

@@ -57,10 +57,10 @@ def test_on_average_over_all_episodes_weighting_is_exact():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_intervals_cover_the_truth(kind):
-    """40 logs of 200 episodes: a 95 % interval misses 7 or more with probability 0.4 %; the twin weighs nothing."""
+    """40 logs of 600 episodes: a 95 % interval misses 7 or more with probability 0.4 %; the twin weighs nothing."""
     missed = naive = 0
     for seed in range(40):
-        data, chance = log(600, seed)
+        data, chance = log(1_800, seed)
         found = sg.importance_sampling(data, chance, 0.8, weighting=kind)
         missed += not found.low <= TRUE <= found.high
         alone = sg.importance_sampling(data, data.propensity, 0.8, weighting=kind)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import jax
 import numpy as np
@@ -16,6 +17,9 @@ from .decision_process import DecisionProcess
 
 
 EPISODE = 50
+
+Observe: TypeAlias = Callable[[AnyArray], AnyArray]
+"""What is seen of states, row by row."""
 
 
 def process_log(
@@ -71,10 +75,19 @@ def process_log(
     )
 
 
-def control_log(environment: AbstractControl, act: Act, num_rows: Any, key: Key) -> Dataset:
+def control_log(
+    environment: AbstractControl,
+    act: Act,
+    num_rows: Any,
+    key: Key,
+    *,
+    observe: Observe = lambda state: state,
+    names: Any = None,
+) -> Dataset:
     """`num_rows` transitions of whole episodes in a world to control; the last one is cut where the rows run out.
 
-    `act(state, key)` gives an action as the world takes it: a vector in [-1, 1], or one-hot.
+    - `act(state, key)`: an action as the world takes it: a vector in [-1, 1], or one-hot.
+    - `observe`: what the log holds of states, all of them when left out; `names` of its entries.
     """
     rows = boundary.whole_number("num_rows", num_rows, low=1)
     batches, have, turn = [], 0, 0
@@ -93,13 +106,14 @@ def control_log(environment: AbstractControl, act: Act, num_rows: Any, key: Key)
     if environment.num_actions:
         taken = np.argmax(action, axis=-1)[:, None].astype(float)
     return Dataset(
-        state,
+        np.asarray(observe(state), dtype=float),
         taken.astype(float),
         reward,
-        then,
+        np.asarray(observe(then), dtype=float),
         terminal,
         is_last & ~terminal,
         num_actions=environment.num_actions,
+        names=names,
     )
 
 

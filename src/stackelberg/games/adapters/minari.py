@@ -60,7 +60,7 @@ def from_minari(dataset: Any) -> Dataset:
 
 
 def to_minari(data: Dataset, dataset_id: str) -> Any:
-    """A Minari data set of a log, stored where Minari keeps its own; propensities are left out, it has no place for them.
+    """A Minari data set of a log, stored where Minari keeps its own; it has no place for propensities.
 
     `dataset_id`: as "mine/log-v0". Needs the extra `logs`.
     """

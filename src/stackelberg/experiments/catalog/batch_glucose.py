@@ -1,0 +1,178 @@
+"""Boluses from a log of simulated patients: batch:glucose. Not a medical device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jaxtyping import Float
+
+from ..._claims import Budget, Claim
+from ..._record import Estimate
+from ..._types import AnyArray, Key
+from ...batch.cloning import cloned
+from ...batch.learning import LearnedPolicy, learn_policy
+from ...games.control import Act, episodes_of
+from ...games.dataset import Dataset
+from ...games.domains.glucose import OBSERVED, GlucoseControl, generated_patient
+from ...games.logs import control_log
+from ...rl.batch_policy import AbstractDiscretePolicy
+from ..running.runner import Progress
+from .base import Evidence, Reproduction
+from .batch_measuring import SOURCE
+from .measuring import grouped_bars, kept, mean
+
+
+EPISODES = 20
+"""Of three days, for each patient and policy."""
+
+SIZES: dict[Budget, tuple[int, int, int, int, int]] = {
+    "smoke": (720, 5, 5, 20, 20),
+    "small": (5_000, 20, 20, 200, 60),
+    "full": (20_000, 20, 20, 400, 100),
+}
+"""Rows, patients of the log, fresh patients, steps, features of the critic for each action."""
+
+
+class Days(NamedTuple):
+    """Shares of time, and mean reward, of one patient."""
+
+    in_range: Float[AnyArray, ""]
+    below: Float[AnyArray, ""]
+    far_below: Float[AnyArray, ""]
+    above: Float[AnyArray, ""]
+    reward: Float[AnyArray, ""]
+
+
+def sloppy(state: AnyArray, key: Key) -> AnyArray:
+    """A quarter of boluses missed, the others around three quarters of what the calculator says."""
+    del state
+    return jax.nn.one_hot(jr.choice(key, 5, p=jnp.array([0.25, 0.3, 0.3, 0.1, 0.05])), 5)
+
+
+def narrow(state: AnyArray, key: Key) -> AnyArray:
+    """What the calculator says, 98 times of 100."""
+    del state
+    return jax.nn.one_hot(jr.choice(key, 5, p=jnp.array([0.005, 0.005, 0.98, 0.005, 0.005])), 5)
+
+
+def pooled_log(act: Act, rows: int, patients: int, seed: int) -> Dataset:
+    """One log of several generated patients, each as many rows."""
+    parts = []
+    for number in range(patients):
+        world = GlucoseControl(generated_patient(1_000 * (seed + 1) + number))
+        key = jr.fold_in(jr.key(seed), number)
+        parts.append(control_log(world, act, rows // patients, key, observe=world.observed))
+    joined = lambda name: np.concatenate([getattr(part, name) for part in parts])
+    names = ("observation", "action", "reward", "next_observation", "terminal", "truncated")
+    return Dataset(*(joined(name) for name in names), num_actions=5, names=OBSERVED)
+
+
+@eqx.filter_jit
+def _days(world: GlucoseControl, policy: AbstractDiscretePolicy | None, key: Key) -> Days:
+    def act(state, key):
+        if policy is None:
+            return sloppy(state, key)
+        return jax.nn.one_hot(policy.greedy(world.observed(state)[None])[0, 0].astype(int), 5)
+
+    played = episodes_of(world, act, key, EPISODES)
+    glucose = played.then[..., 0]
+    share = lambda where: jnp.mean(where.astype(float))
+    return Days(
+        share((glucose >= 70.0) & (glucose <= 180.0)),
+        share(glucose < 70.0),
+        share(glucose < 54.0),
+        share(glucose > 180.0),
+        jnp.mean(played.reward),
+    )
+
+
+def days_of(policy: AbstractDiscretePolicy | None, patients: int) -> dict[str, np.ndarray]:
+    """Each fresh patient's shares under a policy, or under sloppy dosing."""
+    thin = lambda leaf: jnp.asarray(leaf, jnp.float32) if eqx.is_inexact_array(leaf) else leaf
+    made = []
+    for number in range(patients):
+        patient = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), generated_patient(500_000 + number))
+        world = GlucoseControl()
+        world = eqx.tree_at(lambda one: one.patient, world, patient)
+        made.append(_days(world, None if policy is None else jax.tree.map(thin, policy), jr.key(number)))
+    return {name: np.array([float(getattr(one, name)) for one in made]) for name in Days._fields}
+
+
+def _learned(data: Dataset, steps: int, features: int, seed: int) -> LearnedPolicy:
+    return learn_policy(
+        data, discount=0.9, reward_range=(0.0, 1.0), weights=(1e1, 1e2, 1e3), num_steps=steps, num_features=features,
+        seed=seed,
+    )  # fmt: skip
+
+
+def _measured(rows: int, patients: int, fresh: int, steps: int, features: int) -> dict[str, np.ndarray]:
+    data = pooled_log(sloppy, rows, patients, 0)
+    total = _learned(data, steps, features, 0)
+    small = _learned(pooled_log(narrow, rows, patients, 1), steps, features, 1)
+    clone: Any = cloned(data)
+    found: dict[str, Any] = {"weight": total.weight, "warned": float(any("better than" in w for w in small.warnings))}
+    found |= {"lower": total.value.low, "behaviour lower": total.behaviour.low}
+    learned: Any = total.policy
+    for word, policy in (("sloppy", None), ("cloning", clone), ("learned", learned)):
+        found |= {f"{word} {name}": values for name, values in days_of(policy, fresh).items()}
+    return {name: np.asarray(value, dtype=float) for name, value in found.items()}
+
+
+def _glucose(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
+    del on_progress
+    sizes = {"smoke": (720, 5, 5, 20, 20), "small": (5_000, 20, 20, 200, 60), "full": (20_000, 20, 20, 400, 100)}[
+        budget
+    ]
+    found = kept(folder, f"glucose {sizes}", lambda: _measured(*sizes))
+    gain = lambda name: found[f"learned {name}"] - found[f"sloppy {name}"]
+    measured = {
+        "more time in range": mean(100.0 * gain("in_range"), "patients, paired"),
+        "more time below": mean(100.0 * gain("below"), "patients, paired"),
+        "reward": mean(gain("reward"), "patients, paired"),
+        "narrow log is warned": Estimate.exact(float(found["warned"]), "1 where it says that it cannot tell"),
+        "weight": Estimate.exact(float(found["weight"]), "picked by the lower bound"),
+    }
+    words = {"in_range": "70 to 180", "below": "below 70", "far_below": "below 54", "above": "above 180"}
+    for word in ("sloppy", "cloning", "learned"):
+        for name in (*words, "reward"):
+            measured[f"{word}: {words.get(name, name)}"] = mean(found[f"{word} {name}"], "patients")
+    patients = [f"patient {k + 1}" for k in range(sizes[2])]
+    exact = lambda value: Estimate.exact(100.0 * float(value))
+    each = [
+        [exact(found[f"{word} {name}"][k]) for word, name in (("sloppy", "in_range"), ("learned", "in_range"),
+                                                              ("sloppy", "below"), ("learned", "below"))]
+        for k in range(sizes[2])
+    ]  # fmt: skip
+    picture = grouped_bars(
+        each,
+        names=patients,
+        terms=["70-180, log's policy", "70-180, learned", "below 70, log's policy", "below 70, learned"],
+        y_label="share of time (%), mg/dL",
+        title="Fresh simulated patients, not a medical device",
+    )
+    return Evidence(measured, {"patients": picture})
+
+
+GLUCOSE = Reproduction(
+    "batch:glucose",
+    "Boluses from a log of sloppy dosing (simulated patients, not a medical device)",
+    SOURCE,
+    (
+        Claim("narrow log is warned", "Of a log that never tried anything else it says that it cannot tell.",
+              "ours to reach", 1.0, "at least", 0.0, "smoke", 1),
+        Claim("more time in range", "Fresh patients are longer in range than under the log's policy.", "ours to reach",
+              0.0, "at least", 0.0, "small", 20, "% of time"),
+        Claim("more time below", "And no longer below 70 mg/dL.", "ours to reach", 0.0, "at most", 0.0, "small", 20,
+              "% of time"),
+    ),
+    _glucose,
+)  # fmt: skip
+
+ENTRIES = (GLUCOSE,)
