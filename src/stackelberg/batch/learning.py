@@ -34,6 +34,10 @@ MILDER = (1.0, 0.5, 0.25, 0.1)
 """Parts of the radius: where nothing is guaranteed at the first, the next decides, and a warning says so."""
 
 
+FEW = 5.0
+"""Rows for each state and action that is met, below which the radius is not to be trusted."""
+
+
 @dataclass(frozen=True, eq=False)
 class Candidate:
     """A policy that was learned with one weight, and what the log says of it; values for each step, in reward units.
@@ -156,9 +160,9 @@ def learn_policy(
             policy = jax.tree.map(np.asarray, climbed(_traced(learner), steps))
             found.append(judge(policy, learner.weight))
             on_progress((turn + 1) / len(weights))
-    best, part = chosen(found)
+    best, part = chosen(found, scale.high - scale.low)
     learner = StackelbergLearner(moments, best.policy, "penalty", best.weight, leader="total", learning_rate=rate)
-    notes = _warnings(best, part, base, is_table, reward_range is None)
+    notes = _warnings(best, part, base, is_table, reward_range is None, _rows_for_each(log))
     method = f"most consistent critic; low: least of those consistent at level {float(level):g}, no high"
     return LearnedPolicy(
         best.policy,
@@ -182,16 +186,17 @@ def climbed(learner: StackelbergLearner, num_steps: int) -> AbstractBatchPolicy:
     return jax.lax.scan(step, learner.init(jr.key(0)), jnp.arange(num_steps))[0].policy
 
 
-def chosen(candidates: Sequence[Candidate]) -> tuple[Candidate, float]:
+def chosen(candidates: Sequence[Candidate], span: float) -> tuple[Candidate, float]:
     """The candidate of the best lower bound, and the part of the radius at which the bound told them apart.
 
-    Critics that cannot be consistent guarantee nothing, and their candidates are passed over while there are others.
+    `span`: of the rewards. Critics that cannot be consistent guarantee nothing, and their candidates are passed over
+    while there are others.
     """
     feasible = [one for one in candidates if one.is_feasible] or list(candidates)
     for place, part in enumerate(MILDER):
         lows = np.array([one.lower[place] for one in feasible])
         # Below what is worth telling apart, all bounds stand at the floor.
-        if np.ptp(lows) > 1e-3 * max(np.ptp([one.plug_in for one in feasible]), 1e-12) or part == MILDER[-1]:
+        if np.ptp(lows) > 1e-3 * np.ptp([one.plug_in for one in feasible]) + 1e-6 * span or part == MILDER[-1]:
             return feasible[int(np.argmax(lows))], part
     raise AssertionError("the last part decides")
 
@@ -230,12 +235,21 @@ def _judged(
     )
 
 
+def _rows_for_each(log: Dataset) -> float:
+    """How many rows there are for each pair that is met; endless where pairs cannot be counted."""
+    if not (log.num_states and log.num_actions):
+        return np.inf
+    return len(log) / len(np.unique(log.state * log.num_actions + log.chosen))
+
+
 def _traced(learner: StackelbergLearner) -> StackelbergLearner:
     """The learner with its numbers as arrays, so that other numbers need no other program."""
     return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float | np.ndarray) else leaf, learner)
 
 
-def _warnings(best: Candidate, part: float, base: Candidate, is_table: bool, is_own_range: bool) -> tuple[str, ...]:
+def _warnings(
+    best: Candidate, part: float, base: Candidate, is_table: bool, is_own_range: bool, rows: float
+) -> tuple[str, ...]:
     notes = []
     if not best.is_feasible:
         notes.append(
@@ -246,6 +260,11 @@ def _warnings(best: Candidate, part: float, base: Candidate, is_table: bool, is_
         notes.append(
             f"At the level asked for the log guarantees nothing to any of the policies; they were told apart at "
             f"{part:g} of the radius, which is a guess and no guarantee."
+        )
+    if rows < FEW:
+        notes.append(
+            f"There are {rows:.1f} rows on average for each state and action that the log meets: residuals that are "
+            "fitted to so few look smaller than they are, and the bound is too high."
         )
     if best.out_of_range > 0.02:
         notes.append(

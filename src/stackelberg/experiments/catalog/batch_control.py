@@ -103,10 +103,11 @@ def _iterated(data: Dataset, seed: int) -> AbstractBatchPolicy:
 
 def _pole(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
     del on_progress
-    seeds, rows, steps = {"smoke": (2, 500, 40), "small": (32, 2_000, 250), "full": (32, 2_000, 400)}[budget]
+    seeds, rows, steps = {"smoke": (2, 400, 20), "small": (32, 2_000, 250), "full": (32, 2_000, 400)}[budget]
+    logs = {"30 % expert": LOGS["30 % expert"]} if budget == "smoke" else LOGS
     found = {
         word: kept(folder, f"pole {share} {seeds} {rows} {steps}", lambda s=share: _pole_row(s, seeds, rows, steps))
-        for word, share in LOGS.items()
+        for word, share in logs.items()
     }
     measured = {}
     for word, one in found.items():
@@ -117,13 +118,15 @@ def _pole(budget: Budget, folder: Path, on_progress: Callable[[Progress], None])
         measured[f"{word}: short of the best weight"] = Estimate.exact(
             float(by_weight.max() - one["learned"].mean()) / 500.0, f"of 500, {seeds} logs"
         )
+        least = float(np.min(one["learned"] - one["log"]))
+        measured[f"{word}: least over the log"] = Estimate.exact(least, f"least of {seeds} logs")
         measured[f"{word}: over cloning"] = mean(one["learned"] - one["cloning"], "logs")
         others = np.maximum(one["cloning"].mean(), one["policy iteration"].mean())
         measured[f"{word}: over every baseline"] = mean(one["learned"] - others, "logs, against the best on average")
         measured[f"{word}: critic out of range"] = mean(one["out of range"], "logs")
     picture = grouped_bars(
-        [[measured[f"{word}: {name}"] for name in ("log", "cloning", "policy iteration", "learned")] for word in LOGS],
-        names=[f"{word} log" for word in LOGS],
+        [[measured[f"{word}: {name}"] for name in ("log", "cloning", "policy iteration", "learned")] for word in logs],
+        names=[f"{word} log" for word in logs],
         terms=["the log", "cloning", "policy iteration", "Stackelberg, λ by its bound"],
         y_label="return (reward), of 500",
         title=f"A pole from {rows:,} transitions, {seeds} logs each",
@@ -211,8 +214,8 @@ def _continuous(budget: Budget, folder: Path, on_progress: Callable[[Progress], 
     for tier in tiers:
         best = np.maximum(found[tier]["TD3+BC"], found[tier]["IQL"])
         measured[f"{tier}: less than the better of both"] = mean(score(best) - score(found[tier]["learned"]), "logs")
-    every = np.concatenate([score(found[tier]["learned"]) - score(found[tier]["cloning"]) for tier in tiers])
-    measured["over cloning"] = mean(every, f"logs of {len(tiers)} tiers")
+    every = np.concatenate([score(found[tier]["learned"]) - score(found[tier]["log"]) for tier in tiers])
+    measured["least over the log"] = Estimate.exact(float(every.min()), f"least of {len(every)} logs, in points")
     picture = grouped_bars(
         [[measured[f"{tier}: {name}"] for name in names] for tier in tiers],
         names=list(tiers),
@@ -228,8 +231,8 @@ CARTPOLE = Reproduction(
     "A pole from 2,000 transitions",
     SOURCE,
     (
-        Claim("30 % expert: over cloning", "It is no worse than cloning, on a quarter of the log.", "ours to measure",
-              -20.0, "at least", 0.0, "smoke", 2, "reward"),
+        Claim("30 % expert: least over the log", "In every log it outlasts the policy that made it.",
+              "ours to measure", 0.0, "at least", 0.0, "smoke", 2, "reward"),
         Claim("30 % expert: median", "It balances from a log that falls after 56 steps.", "ours to reach", 480.0,
               "at least", 0.0, "small", 32, "reward"),
         Claim("random: over every baseline", "From random pushes it is at or above every baseline.", "ours to reach",
@@ -243,7 +246,7 @@ CONTINUOUS = Reproduction(
     "A pendulum from logs of four kinds",
     SOURCE,
     (
-        Claim("over cloning", "It is not far below cloning, on a tenth of the log.", "ours to measure", -50.0,
+        Claim("least over the log", "In no log it is far below the policy that made it.", "ours to measure", -25.0,
               "at least", 0.0, "smoke", 2, "points"),
         *(
             Claim(f"{tier}: less than the better of both", f"Level with TD3+BC and IQL on the {tier} log.",

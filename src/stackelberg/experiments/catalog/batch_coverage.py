@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -62,7 +63,9 @@ def _covered_row(fraction: float, keeps_best: bool, seeds: int) -> dict[str, np.
         found |= {name: shares(grid, choices(one, states)[None])[0] for name, one in simple.items()}
         return found | {"covered": np.asarray(max(covered_value(grid, counts), 0.0) / top)}
 
-    return stacked([row for seed in range(seeds) if (row := one(seed)) is not None])
+    rows = [row for seed in range(seeds) if (row := one(seed)) is not None]
+    jax.clear_caches()  # every log has another length, and every length is compiled anew
+    return stacked(rows)
 
 
 def _coverage(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:

@@ -164,9 +164,11 @@ def identities(key: Key) -> Identities:
     logits = policy.logits
     own, other = jax.grad(of("penalty", weight))(logits), jax.grad(of("lagrangian", weight / 2.0))(logits)
 
-    # By differences, and by the implicit function theorem on the two losses.
-    along, tiny = jr.normal(jr.fold_in(key, 7), logits.shape), 1e-5
-    apart = (of("penalty", weight)(logits + tiny * along) - of("penalty", weight)(logits - tiny * along)) / (2.0 * tiny)
+    # By differences of fourth order, and by the implicit function theorem on the two losses.
+    along, tiny = jr.normal(jr.fold_in(key, 7), logits.shape), 1e-3
+    ahead = lambda length: of("penalty", weight)(logits + length * along)
+    pair = lambda length: ahead(length) - ahead(-length)
+    apart = (8.0 * pair(tiny) - pair(2.0 * tiny)) / (12.0 * tiny)
 
     def losses(logits, omega):
         toward, begun = moments.under(SoftmaxTable(logits))

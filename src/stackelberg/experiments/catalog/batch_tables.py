@@ -56,7 +56,7 @@ def swept(task: Task, process: DecisionProcess, weights: Sequence[float] = WEIGH
     tables = policies(learners)
     earned = shares(process, tables)
     bounds = [judged(task, table) for table in tables]
-    best = chosen(bounds)[0]
+    best = chosen(bounds, 1.0)[0]
     place = next(k for k, one in enumerate(bounds) if one is best)
     scale, top = task.moments.scale, (1.0 - process.discount) * float(process.optimal_value())
     return {

@@ -75,12 +75,13 @@ def to_minari(data: Dataset, dataset_id: str) -> Any:
     seen = counted or spaces.Box(-np.inf, np.inf, data.observation.shape[1:], dtype=np.float64)
     width = data.action.shape[1:]
     acted: Any = spaces.Discrete(data.num_actions) if data.num_actions else spaces.Box(-1.0, 1.0, width, np.float64)
+    buffer: Any = EpisodeBuffer  # its annotations leave out the arrays that it takes
     buffers, first = [], np.flatnonzero(data.is_first)
     for number, (begin, end) in enumerate(zip(first, [*first[1:], len(data)], strict=True)):
         rows = slice(int(begin), int(end))
         observations = np.concatenate([data.observation[rows], data.next_observation[int(end) - 1 : int(end)]])
         buffers.append(
-            EpisodeBuffer(
+            buffer(
                 id=number,
                 observations=observations[:, 0].astype(int) if data.num_states else observations,
                 actions=data.chosen[rows] if data.num_actions else data.action[rows],

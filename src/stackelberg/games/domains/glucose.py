@@ -130,7 +130,7 @@ class GlucoseControl(AbstractControl):
         of_size, of_error, of_told, of_chance = jr.split(key, 4)
         bolus = jnp.sum(action * jnp.asarray(MULTIPLIERS)) * self.calculator(state)
         one = self.patient
-        body = state.at[3].add(bolus).at[4].add(state[10]).at[6].add(bolus).at[7].add(state[10])
+        body = jnp.asarray(state).at[3].add(bolus).at[4].add(state[10]).at[6].add(bolus).at[7].add(state[10])
 
         def minute(_, body):
             glucose, effect, insulin, depot, stomach, gut = body[:6]
