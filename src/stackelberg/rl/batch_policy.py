@@ -12,7 +12,8 @@ import jax.random as jr
 from jaxtyping import Float
 
 from .._types import AnyArray, Key
-from ..calculus.simplex import log_quantal_choice, weight
+from ..calculus.simplex import log_quantal_choice, logarithm, weight
+from .actor import LOG_ROOT_2_PI
 from .policy import network
 
 
@@ -115,8 +116,8 @@ class TanhGaussian(AbstractBatchPolicy):
         mean, spread = self._of(observation)
         inside = jnp.clip(jnp.asarray(action), -EDGE, EDGE)
         before = jnp.arctanh(inside)
-        normal = -0.5 * ((before - mean) / weight(spread)) ** 2 - spread - 0.5 * jnp.log(2.0 * jnp.pi)
-        return jnp.sum(normal - jnp.log1p(-(inside**2)), axis=-1)
+        normal = -0.5 * ((before - mean) / weight(spread)) ** 2 - spread - LOG_ROOT_2_PI
+        return jnp.sum(normal - logarithm(1.0 - inside**2), axis=-1)
 
     def greedy(self, observation: Float[AnyArray, "n d"]) -> Float[AnyArray, "n k"]:
         """tanh of the mean."""
