@@ -23,6 +23,17 @@ from ..report.tables import Table
 
 NUM_WEIGHTS = len(WEIGHTS)
 
+EFFECTIVE, FEW = "effective episodes", 10.0
+
+WORDS = {
+    "leader_slope": "length of the leader's total derivative (0 at an equilibrium)",
+    "leader_curvature": "leader's least curvature (not below 0, up to rounding)",
+    "follower_slope": "length of the follower's derivative (0 up to rounding)",
+    "follower_curvature": "follower's least curvature (above 0)",
+    "num_held": "weights of the critic at the end of their range",
+}
+"""Conditions of an equilibrium, as the page says them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Learned:
@@ -62,7 +73,7 @@ def _estimates(data: Dataset, found: LearnedPolicy, discount: float) -> dict[str
         f"{kind} importance sampling": importance_sampling(data, chance, discount, weighting=kind)
         for kind in ("per-decision", "weighted-per-decision")
     }
-    return made | {"effective episodes": Estimate.exact(size, f"of {data.num_episodes}")}
+    return made | {EFFECTIVE: Estimate.exact(size, f"of {data.num_episodes}")}
 
 
 def written(found: Learned, report: Path | None, policy: Path | None) -> list[str]:
@@ -102,14 +113,10 @@ def to_text(found: Learned) -> str:
             candidates_table(got).plain(),
             f"the policy learned with weight {got.weight:g} is worth {_valued(got.value)} a step; "
             f"the log's own {_valued(got.behaviour)}",
-            _listed("warning", got.warnings),
+            _listed("warning", _warnings(found)),
         ]
     if found.estimates:
-        rows = [
-            (name, f"{one.value:.5g}", f"[{one.low:.5g}, {one.high:.5g}]" if one.low < one.high else str(one.method))
-            for name, one in found.estimates.items()
-        ]
-        parts.append(Table(("discounted return of an episode", "estimate", ""), rows).plain())
+        parts.append(_estimates_table(found).plain())
     return "\n\n".join(part for part in parts if part)
 
 
@@ -125,6 +132,24 @@ def candidates_table(got: LearnedPolicy) -> Table:
         for one in got.candidates
     ]
     return Table(("weight", "lower bound", "most consistent critic", ""), rows)
+
+
+def _warnings(found: Learned) -> tuple[str, ...]:
+    """Those of the policy, and one about estimates by weighting that rest on next to nothing."""
+    warnings = () if found.learned is None else found.learned.warnings
+    size = found.estimates.get(EFFECTIVE)
+    if size is None or float(size) >= FEW:
+        return warnings
+    words = f"Estimates by weighting rest on {float(size):.1f} of {found.data.num_episodes} episodes: leave them aside."
+    return (*warnings, words)
+
+
+def _estimates_table(found: Learned) -> Table:
+    rows = [
+        (name, f"{one.value:.5g}", f"[{one.low:.5g}, {one.high:.5g}]" if one.low < one.high else str(one.method))
+        for name, one in found.estimates.items()
+    ]
+    return Table(("discounted return of an episode", "estimate", ""), rows)
 
 
 def _valued(value: Estimate) -> str:
@@ -148,12 +173,11 @@ def _page(found: Learned) -> dict[str, Any]:
         ]
         tables.append(("Weights that were tried, values for each step", candidates_table(got)))
         kept = got.stationarity.to_json()
-        rows = [(name.replace("_", " "), f"{value:.4g}") for name, value in kept.items()]
+        rows = [(WORDS[name], f"{value:.4g}") for name, value in kept.items()]
         tables.append(("How near to a differential Stackelberg equilibrium", Table(("condition", "measured"), rows)))
-        warnings = [*got.warnings, *warnings]
+        warnings = [*_warnings(found), *warnings]
     if found.estimates:
-        rows = [(name, f"{one.value:.5g}", f"[{one.low:.5g}, {one.high:.5g}]") for name, one in found.estimates.items()]
-        tables.append(("Estimates by weighting: discounted return of an episode", Table(("", "estimate", ""), rows)))
+        tables.append(("Estimates by weighting", _estimates_table(found)))
     rows = [(name, str(value)) for name, value in found.settings.items()]
     tables.append(("Settings", Table(("setting", "value"), rows)))
     return {"title": Path(found.log).name, "facts": facts, "warnings": warnings, "tables": tables, "pictures": pictures}

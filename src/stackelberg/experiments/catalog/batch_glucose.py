@@ -145,15 +145,12 @@ def _glucose(budget: Budget, folder: Path, on_progress: Callable[[Progress], Non
             measured[f"{word}: {words.get(name, name)}"] = mean(found[f"{word} {name}"], "patients")
     patients = [f"patient {k + 1}" for k in range(sizes[2])]
     exact = lambda value: Estimate.exact(100.0 * float(value))
-    each = [
-        [exact(found[f"{word} {name}"][k]) for word, name in (("sloppy", "in_range"), ("learned", "in_range"),
-                                                              ("sloppy", "below"), ("learned", "below"))]
-        for k in range(sizes[2])
-    ]  # fmt: skip
+    pairs = (("sloppy", "in_range"), ("learned", "in_range"), ("learned", "below"), ("sloppy", "below"))
+    each = [[exact(found[f"{word} {name}"][k]) for word, name in pairs] for k in range(sizes[2])]
     picture = grouped_bars(
         each,
         names=patients,
-        terms=["70-180, log's policy", "70-180, learned", "below 70, log's policy", "below 70, learned"],
+        terms=["70-180, log's policy", "70-180, learned", "below 70, learned", "below 70, log's policy"],
         y_label="share of time (%), mg/dL",
         title="Fresh simulated patients, not a medical device",
     )
