@@ -64,6 +64,13 @@ ENTRIES: dict[str, str] = {
   pages   = {6--38},
   year    = {1995}
 }""",
+    "batch-policy-learning": """@misc{zhou2023stackelberg,
+  title         = {Stackelberg batch policy learning},
+  author        = {Zhou, Wenzhuo and Qu, Annie},
+  year          = {2023},
+  eprint        = {2309.16188},
+  archiveprefix = {arXiv}
+}""",
     "quantal-stackelberg": """@misc{chen2023actions,
   title         = {Actions speak what you want: provably sample-efficient reinforcement learning of the
                    quantal {Stackelberg} equilibrium from strategic feedbacks},
