@@ -87,7 +87,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path, mo
     )
     with pytest.raises(sg.MissingExtraError, match=rf'pip install "stackelberg\[{place}\]"') as caught:
         sg.sweep(experiment(), RIDGES, tmp_path / "sweep", on=place)
-    assert caught.value.code == base.MISSING_EXTRA
+    assert caught.value.code == base.MissingExtraError.code
     assert not (tmp_path / "sweep" / jobs.SWEEP).exists()
 
 
