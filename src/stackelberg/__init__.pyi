@@ -34,7 +34,7 @@ from .games.generators import coordination_game, covariant_game, degenerate_game
 from .games.generators import travellers_dilemma, zero_sum_game
 from .games.generators_markov import random_markov_game
 from .games.generators_process import goal_grid, noisy_ring
-from .games.dataset import Dataset
+from .games.dataset import Dataset, joined_logs
 from .games.dataset_files import read_log, write_log
 from .games.logs import control_log, process_log
 from .games.choices import Choices, from_frequencies
@@ -158,6 +158,7 @@ from .batch.stackelberg_learner import StackelbergLearner
 from .batch.calibration import calibrated_radius
 from .batch.stationarity import Stationarity, stationarity
 from .batch.judging import kernel_interval
+from .batch.problem import Problem, problem_of
 from .batch.learning import Candidate, LearnedPolicy, learn_policy
 from .batch.tabular import counted_plan, covered_value
 from .batch.policy_iteration import GreedyPolicy, policy_iteration

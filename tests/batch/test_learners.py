@@ -35,7 +35,7 @@ def solved(made, policy, form, weight):
 def test_the_bounded_answer_is_that_of_a_general_optimiser(seed, weight):
     """The same convex program by SciPy's bounded least squares, which knows nothing of active sets."""
     made = task(seed)
-    _, value, omega, toward, first = solved(made, made.start, "penalty", weight)
+    _, value, omega, toward, first = solved(made, made.policy, "penalty", weight)
     # first·ω + λ|g - Gω|² + λκ|ω|² is a sum of squares once the square is completed on the rows of a root.
     matrix = toward.T @ toward + float(made.moments.ridge) * np.eye(len(first))
     root = np.linalg.cholesky(matrix).T
@@ -57,7 +57,7 @@ def test_what_the_leader_climbs_is_what_differences_say(form, is_bounded):
     slope = exact(
         jax.grad(lambda logits: consistent(made.moments, sg.SoftmaxTable(logits), form, weight).value(form, weight))
     )
-    logits = np.asarray(made.start.logits)
+    logits = np.asarray(made.policy.logits)
     generator = np.random.default_rng(0)
     for _ in range(3):
         along, tiny = generator.normal(size=logits.shape), 1e-6
@@ -204,7 +204,7 @@ def test_what_is_covered_bounds_what_is_learned():
 
 def test_several_learners_on_one_log_are_one_call():
     made = task()
-    learners = [sg.StackelbergLearner(made.moments, made.start, "penalty", weight) for weight in (1e2, 1e4)]
+    learners = [sg.StackelbergLearner(made.moments, made.policy, "penalty", weight) for weight in (1e2, 1e4)]
     together = policies(learners, 30)
     alone = [policies([one], 30)[0] for one in learners]
     np.testing.assert_allclose(together, alone, atol=1e-9)
@@ -216,9 +216,9 @@ def test_several_learners_on_one_log_are_one_call():
 
 def test_the_individual_leader_improves_first_states_alone():
     made = task(0, 200)
-    learner = sg.StackelbergLearner(made.moments, made.start, "penalty", 1e4, leader="individual")
+    learner = sg.StackelbergLearner(made.moments, made.policy, "penalty", 1e4, leader="individual")
     after = policies([learner], 50)[0]
-    before = exact(lambda policy: policy.choice(jnp.arange(9.0)[:, None]))(made.start)
+    before = exact(lambda policy: policy.choice(jnp.arange(9.0)[:, None]))(made.policy)
     moved = np.abs(after - before).max(axis=-1)
     assert moved[0] > 1e-3
     assert np.all(moved[1:] < 1e-12)
@@ -248,3 +248,37 @@ def test_a_tanh_gaussian_is_a_density():
     for cut in (-0.3, 0.1, 0.4):
         share = np.sum(density[middle < cut]) * (edges[1] - edges[0])
         assert abs(np.mean(drawn < cut) - share) < 4 * np.sqrt(0.25 / 50_000)
+
+
+def test_an_end_that_the_range_leaves_out_is_refused():
+    """After an end every step pays 0; where 0 is out of range a value would be wrong without a word."""
+    process = sg.bridge_grid(4).counted(discount=0.9)
+    data = sg.process_log(process, np.full(process.shape, 0.25), 300, episode_length=20)
+    assert data.terminal.any()
+    for reward_range in ((0.5, 1.0), (-1.0, -0.5)):
+        with pytest.raises(sg.InputError, match="terminal"):
+            learn_policy(data, discount=0.9, reward_range=reward_range, weights=(1e3,), num_steps=1)
+        with pytest.raises(sg.InputError, match="terminal"):
+            counted_plan(data, discount=0.9, reward_range=reward_range)
+    found = learn_policy(data, discount=0.9, weights=(1e3,), num_steps=1)
+    assert (found.learner.moments.scale.low, found.learner.moments.scale.high) == (-1.0, 1.0)
+
+
+def test_a_search_that_is_cut_short_is_told(monkeypatch):
+    from stackelberg.batch import consistency
+
+    made = task(2, rows=30)
+    assert bool(solved(made, made.policy, "penalty", 1e4)[0].is_settled)
+    monkeypatch.setattr(consistency, "MOST_SETS", 1)
+    jax.clear_caches()
+    uniform = sg.SoftmaxTable(np.zeros(GRID.shape))
+    assert not bool(solved(made, uniform, "penalty", 1e2)[0].is_settled)
+    monkeypatch.undo()
+    jax.clear_caches()
+
+
+def test_logs_are_joined_one_after_the_other():
+    data = task().data
+    both = sg.joined_logs([data, data])
+    assert both.num_episodes == 2 * data.num_episodes
+    np.testing.assert_array_equal(both.propensity[len(data) :], data.propensity)

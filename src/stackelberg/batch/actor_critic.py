@@ -22,19 +22,10 @@ from ..games.dataset import Dataset
 from ..rl.adam import at_rest, moved
 from ..rl.batch_policy import TanhGaussian
 from ..rl.learner import AbstractCompiledLearner
-from ..rl.policy import Identity
+from ..rl.policy import Relu, network
 from .cloning import EXAMPLE
 from .features import scales
 from .stackelberg_learner import as_commitment
-
-
-class Relu(eqx.Module):
-    """An activation without leaves."""
-
-    def __call__(self, values: AnyArray, key: Key | None = None) -> AnyArray:
-        """Entry by entry."""
-        del key
-        return jax.nn.relu(jnp.asarray(values))
 
 
 class Rows(NamedTuple):
@@ -87,9 +78,7 @@ class AbstractActorCritic(AbstractCompiledLearner):
         """Fresh networks, targets equal to them."""
         of_actor, of_critics, of_value = jr.split(key, 3)
         width, size = self.rows.observation.shape[1], self.rows.action.shape[1]
-        make = lambda inputs, outputs, key: eqx.nn.MLP(
-            inputs, outputs, self.hidden[0], len(self.hidden), Relu(), Identity(), key=key
-        )
+        make = lambda inputs, outputs, key: network(inputs, outputs, self.hidden, key, activation=Relu())
         actor = make(width, size, of_actor)
         critics = eqx.filter_vmap(lambda key: make(width + size, 1, key))(jr.split(of_critics))
         value = make(width, 1, of_value)
@@ -105,6 +94,15 @@ class AbstractActorCritic(AbstractCompiledLearner):
         """The policy as one array."""
         return as_commitment(self.policy(state))
 
+    def _judged(
+        self, state: Trained, batch: Rows, target: Float[AnyArray, "b"]
+    ) -> tuple[Any, Any, dict[str, Float[AnyArray, ""]]]:
+        """The critics after a step towards the target, their memory, and what is recorded."""
+        lost = lambda critics: jnp.mean((_valued(critics, batch.observation, batch.action) - target) ** 2)
+        loss, slope = eqx.filter_value_and_grad(lost)(state.critics)
+        critics, memory = moved(state.critics, state.memories[1], slope, self.learning_rate)
+        return critics, memory, {"critic_loss": loss, "promised": jnp.mean(target)}
+
     def policy(self, state: Trained) -> TanhGaussian:
         """The actor, to be played: its greedy action is tanh of the network."""
         size = self.rows.action.shape[1]
@@ -114,7 +112,7 @@ class AbstractActorCritic(AbstractCompiledLearner):
 class TD3BC(AbstractActorCritic):
     """TD3+BC (Fujimoto and Gu, 2021); with `critic_weight` the penalty of ReBRAC (Tarasov et al., 2023).
 
-    - `data`: the log, continuous actions.  `discount`: in [0, 1).
+    - `data`: the log, continuous actions.  `discount`: in [0, 1].
     - `value_weight`: α of the actor's loss -α q / mean|q| + (a - a_log)², 2.5 in the paper.
     - `critic_weight`: of (a' - a'_log)² in the target; 0 for TD3+BC.
     - `hidden`, `batch_size`, `learning_rate`, `noise`, `target_rate`, `policy_every`: as in TD3.
@@ -165,9 +163,7 @@ class TD3BC(AbstractActorCritic):
         off = self.critic_weight * jnp.sum((then - batch.then_action) ** 2, axis=-1)
         onwards = jnp.min(_valued(state.target_critics, batch.then, then), axis=0) - off
         target = batch.reward + self.discount * jnp.where(batch.terminal, 0.0, onwards)
-        lost = lambda critics: jnp.mean((_valued(critics, batch.observation, batch.action) - target) ** 2)
-        loss, slope = eqx.filter_value_and_grad(lost)(state.critics)
-        critics, of_critics = moved(state.critics, state.memories[1], slope, self.learning_rate)
+        critics, of_critics, metrics = self._judged(state, batch, target)
 
         def with_actor(carry):
             actor, memory, target_actor, target_critics = carry
@@ -181,26 +177,21 @@ class TD3BC(AbstractActorCritic):
                 return near - self.value_weight * jnp.mean(value) / jnp.maximum(size, 1e-8)
 
             actor, memory = moved(actor, memory, eqx.filter_grad(paid)(actor), self.learning_rate)
-            toward = lambda old, new: old + self.target_rate * (new - old)
-            return (
-                actor,
-                memory,
-                jax.tree.map(toward, target_actor, actor),
-                jax.tree.map(toward, target_critics, critics),
-            )
+            pairs = ((target_actor, actor), (target_critics, critics))
+            return actor, memory, *(_nearer(*pair, self.target_rate) for pair in pairs)
 
         carry = (state.actor, state.memories[0], state.target_actor, state.target_critics)
         carry = jax.lax.cond(n % self.policy_every == 0, with_actor, lambda same: same, carry)
         actor, of_actor, target_actor, target_critics = carry
         memories = (of_actor, of_critics, state.memories[2])
         after = Trained(actor, critics, state.value, target_actor, target_critics, memories)
-        return after, {"critic_loss": loss, "promised": jnp.mean(target)}
+        return after, metrics
 
 
 class ImplicitQLearning(AbstractActorCritic):
     """IQL (Kostrikov, Nair and Levine, 2022): values by expectiles, actions by weighted imitation.
 
-    - `data`: the log, continuous actions.  `discount`: in [0, 1).
+    - `data`: the log, continuous actions.  `discount`: in [0, 1].
     - `expectile`: τ in (0, 1) of the value.  `sharpness`: β of the weights exp(β (q - v)), cut at 100.
     - `hidden`, `batch_size`, `learning_rate`, `target_rate`: of the networks.
     """
@@ -250,16 +241,13 @@ class ImplicitQLearning(AbstractActorCritic):
         value, of_value = moved(state.value, state.memories[2], slope, self.learning_rate)
         onwards = jnp.where(batch.terminal, 0.0, jax.vmap(value)(batch.then)[:, 0])
         target = batch.reward + self.discount * onwards
-        lost = lambda critics: jnp.mean((_valued(critics, batch.observation, batch.action) - target) ** 2)
-        loss, slope = eqx.filter_value_and_grad(lost)(state.critics)
-        critics, of_critics = moved(state.critics, state.memories[1], slope, self.learning_rate)
+        critics, of_critics, metrics = self._judged(state, batch, target)
         worth = jnp.minimum(weight(self.sharpness * advantage), 100.0)
         near = lambda actor: jnp.mean(worth * jnp.sum((_acted(actor, batch.observation) - batch.action) ** 2, axis=-1))
         actor, of_actor = moved(state.actor, state.memories[0], eqx.filter_grad(near)(state.actor), self.learning_rate)
-        toward = lambda old, new: old + self.target_rate * (new - old)
-        targets = jax.tree.map(toward, state.target_critics, critics)
+        targets = _nearer(state.target_critics, critics, self.target_rate)
         after = Trained(actor, critics, value, state.target_actor, targets, (of_actor, of_critics, of_value))
-        return after, {"critic_loss": loss, "promised": jnp.mean(target)}
+        return after, metrics
 
 
 def standardised(data: Any) -> tuple[Rows, Float[np.ndarray, "d"], Float[np.ndarray, "d"]]:
@@ -287,6 +275,11 @@ def standardised(data: Any) -> tuple[Rows, Float[np.ndarray, "d"], Float[np.ndar
         narrow(then_action),
     )
     return rows, narrow(by.centre), narrow(by.scale)
+
+
+def _nearer(target: Any, weights: Any, rate: Any) -> Any:
+    """Targets that follow slowly."""
+    return jax.tree.map(lambda old, new: old + rate * (new - old), target, weights)
 
 
 def _acted(actor: Any, observation: Float[AnyArray, "n d"]) -> Float[AnyArray, "n k"]:

@@ -34,7 +34,7 @@ def residuals(
     key: Key,
 ) -> Float[np.ndarray, "n"]:
     """r + γ (1 - terminal) q(s', π) - q(s, a) of every row, in units of the reward's range."""
-    paid = np.asarray(scale.scaled(data.reward)) + scale.discount * data.terminal * np.asarray(scale.ended)
+    paid = scale.earned(data)
     found = []
     for begin in range(0, len(data), CHUNK):
         part = slice(begin, begin + CHUNK)

@@ -52,6 +52,9 @@ CHUNK = 20_000
 MOST_SETS = 30
 """Sets of held weights that are tried; a handful is the rule."""
 
+PLUG_IN = 1e12
+"""A weight at which pessimism is lost in rounding."""
+
 
 class RewardScale(eqx.Module):
     """Rewards as parts of a range: 0 is the least that a step pays, 1 the most, and a critic is never below 0.
@@ -82,7 +85,22 @@ class RewardScale(eqx.Module):
     @property
     def ended(self) -> Any:
         """The value of nothing more."""
-        return jnp.clip((0.0 - self.low) / (self.high - self.low), 0.0, 1.0) / (1.0 - self.discount)
+        return (0.0 - self.low) / (self.high - self.low) / (1.0 - self.discount)
+
+    def earned(self, data: Dataset) -> Float[np.ndarray, "n"]:
+        """What each row pays as a part of the range, with what follows an end.
+
+        Raises `InputError` where rows are terminal and the range leaves out 0, what is paid after an end.
+        """
+        if np.any(data.terminal) and not self.low <= 0.0 <= self.high:
+            raise InputError(
+                boundary.RANGE,
+                "reward_range",
+                found=f"it is [{self.low:g}, {self.high:g}], and {int(data.terminal.sum())} rows are terminal",
+                allowed="after an end every step pays 0, which must be in the range",
+                remedy="Widen the range to 0, or mark as truncated what would have gone on.",
+            )
+        return np.asarray(self.scaled(data.reward) + self.discount * data.terminal * self.ended, dtype=float)
 
     def scaled(self, reward: Float[AnyArray, "*n"]) -> Float[AnyArray, "*n"]:
         """Rewards as parts of the range."""
@@ -125,9 +143,12 @@ class Moments(eqx.Module):
     def under(self, policy: AbstractBatchPolicy) -> tuple[Float[AnyArray, "m w"], Float[AnyArray, "w"]]:
         """G and c under a policy."""
         onwards = self.critic.averaged(self.then, policy, self.then_noise)
+        return jnp.asarray(self.here) - jnp.asarray(self.reach) @ onwards, self.first(policy)
+
+    def first(self, policy: AbstractBatchPolicy) -> Float[AnyArray, "w"]:
+        """c under a policy."""
         begun = self.critic.averaged(self.start, policy, self.start_noise)
-        first = (1.0 - self.scale.discount) * jnp.asarray(self.start_weight) @ begun
-        return jnp.asarray(self.here) - jnp.asarray(self.reach) @ onwards, first
+        return (1.0 - self.scale.discount) * jnp.asarray(self.start_weight) @ begun
 
 
 class Consistent(NamedTuple):
@@ -136,6 +157,7 @@ class Consistent(NamedTuple):
     - `plug_in`: c·ω0.  `spread`: s.  `misfit`: E(ω0).  `least`: e0.  `slack`: κ (B - |ω0|²).
     - `omega`: ω0, held weights at their bounds.  `lean`: M⁻¹ c, 0 there.
     - `held`: the bound that holds a weight, NaN for those between bounds.
+    - `is_settled`: whether the search for held weights came to rest; otherwise this is no solution.
     """
 
     plug_in: Float[AnyArray, ""]
@@ -146,6 +168,7 @@ class Consistent(NamedTuple):
     omega: Float[AnyArray, "w"]
     lean: Float[AnyArray, "w"]
     held: Float[AnyArray, "w"]
+    is_settled: Bool[AnyArray, ""]
 
     def value(self, form: Form, weight: Any) -> Float[AnyArray, ""]:
         """What the leader is paid: by the weight λ, or for "constraint" by the radius ε."""
@@ -195,13 +218,12 @@ def consistent(
     matrix = toward.T @ toward + moments.ridge * jnp.eye(toward.shape[1], dtype=toward.dtype)
     problem = (moments, toward, first, matrix)
     if moments.is_bounded:
-        held = _active(jax.lax.stop_gradient(problem), form, weight, at_first(moments) if held is None else held)
-    else:
-        held = jnp.full_like(first, jnp.nan)
-    return _between(problem, held)
+        begun = at_first(moments) if held is None else held
+        return _between(problem, *_active(jax.lax.stop_gradient(problem), form, weight, begun))
+    return _between(problem, jnp.full_like(first, jnp.nan), jnp.asarray(True))
 
 
-def _between(problem: Any, held: Float[AnyArray, "w"]) -> Consistent:
+def _between(problem: Any, held: Float[AnyArray, "w"], is_settled: Bool[AnyArray, ""]) -> Consistent:
     """The solution for the weights that are not `held`, which is NaN for those."""
     moments, toward, first, matrix = problem
     free = jnp.isnan(held).astype(matrix.dtype)
@@ -216,7 +238,7 @@ def _between(problem: Any, held: Float[AnyArray, "w"]) -> Consistent:
     slack = moments.ridge * jnp.maximum(moments.most - length, 1e-6 * moments.most)
     spread = jnp.sqrt(jnp.maximum(first @ lean, 1e-300))
     least = misfit + moments.ridge * length
-    return Consistent(first @ omega, spread, misfit, least, slack, omega, lean, held)
+    return Consistent(first @ omega, spread, misfit, least, slack, omega, lean, held, is_settled)
 
 
 def at_first(moments: Moments) -> Float[AnyArray, "w"]:
@@ -225,15 +247,17 @@ def at_first(moments: Moments) -> Float[AnyArray, "w"]:
     return jnp.where(unseen, 0.0, jnp.nan)
 
 
-def _active(problem: Any, form: Form, weight: Any, begun: Float[AnyArray, "w"]) -> Float[AnyArray, "w"]:
-    """The bounds that hold weights at the answer, NaN for those that are free."""
+def _active(
+    problem: Any, form: Form, weight: Any, begun: Float[AnyArray, "w"]
+) -> tuple[Float[AnyArray, "w"], Bool[AnyArray, ""]]:
+    """The bounds that hold weights at the answer, NaN for those that are free; and whether the search came to rest."""
     moments, toward, first, matrix = problem
     top = 1.0 / (1.0 - moments.scale.discount)
     pull = toward.T @ jnp.asarray(moments.paid)
 
     def step(state):
         held, _, count = state
-        found = _between(problem, held)
+        found = _between(problem, held, jnp.asarray(True))
         omega = found.critic(form, weight)
         # How hard each weight pushes: 0 where it is free, against its bound where it is held.
         push = pull - first / (2.0 * found.multiplier(form, weight)) - matrix @ omega
@@ -245,7 +269,8 @@ def _active(problem: Any, form: Form, weight: Any, begun: Float[AnyArray, "w"]) 
         return after, ~same, count + 1
 
     start = (jax.lax.stop_gradient(begun), jnp.asarray(True), jnp.asarray(0))
-    return jax.lax.while_loop(lambda state: state[1] & (state[2] < MOST_SETS), step, start)[0]
+    held, moves, _ = jax.lax.while_loop(lambda state: state[1] & (state[2] < MOST_SETS), step, start)
+    return held, ~moves
 
 
 def moments_of(
@@ -306,7 +331,7 @@ def _summed(
 ) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
     """Zᵀ r, Zᵀ Φ and γ Zᵀ [where it leads], each over n, and the observations that are led to."""
     count, goes_on = len(data), ~data.terminal
-    paid = np.asarray(scale.scaled(data.reward)) + scale.discount * data.terminal * np.asarray(scale.ended)
+    paid = scale.earned(data)
     if isinstance(critic, TableFeatures) and isinstance(tests, TableFeatures):
         pair = data.state * data.num_actions + data.chosen
         shares = np.bincount(pair, minlength=critic.size) / count

@@ -6,21 +6,14 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-import jax.random as jr
 import numpy as np
 
-from .. import _boundary as boundary
 from .._record import Estimate
 from ..calculus.precision import exact
 from ..games.dataset import Dataset
 from ..rl.batch_policy import AbstractBatchPolicy
-from .calibration import calibrated_radius
-from .consistency import Moments, RewardScale, consistent, moments_of
-from .features import features_for
-
-
-PLUG_IN = 1e12
-"""A weight at which pessimism is lost in rounding."""
+from .consistency import Moments, RewardScale, consistent
+from .problem import problem_of
 
 
 @exact
@@ -44,20 +37,16 @@ def kernel_interval(
     """
     low, high = reward_range
     scale = RewardScale(low, high, discount)
-    of_critic, of_tests, of_noise, of_signs = jr.split(jr.key(boundary.whole_number("seed", seed, low=0)), 4)
-    kind = {"kernel": kernel, "bandwidth": bandwidth}
-    count = boundary.whole_number("num_features", num_features, low=1)
-    critic = features_for(data, count, key=of_critic, **kind)
-    tests = features_for(data, -(-3 * count // 2), key=of_tests, **kind)
-    moments = moments_of(data, critic, tests, scale, policy=policy, key=of_noise)
-    middle = consistent(moments, policy, "penalty", jnp.asarray(PLUG_IN))
-    radius = calibrated_radius(data, critic, tests, scale, policy, middle.omega, level=level, key=of_signs)
-    least, most = ends(moments, policy, radius)
+    kind = {"num_features": num_features, "kernel": kernel, "bandwidth": bandwidth}
+    problem = problem_of(data, policy, scale, seed=seed, **kind)
+    middle = problem.most_consistent(policy)
+    radius = problem.radius(policy, middle, level)
     if not bool(middle.is_feasible(radius)):
         return Estimate(
             float(scale.restored(middle.plug_in)), scale.low, scale.high, "no critic of these features is consistent"
         )
-    found = [float(scale.restored(np.clip(float(one), 0.0, 1.0))) for one in (middle.plug_in, least, most)]
+    each = (middle.plug_in, *ends(problem.moments, policy, radius))
+    found = [float(scale.restored(np.clip(float(one), 0.0, 1.0))) for one in each]
     method = f"critics consistent with the log, level {float(level):g}"
     return Estimate(found[0], min(found[0], found[1]), max(found[0], found[2]), method)
 

@@ -14,15 +14,12 @@ import numpy as np
 
 from .. import _boundary as boundary
 from .._record import Estimate, plain
-from .._types import Key
 from ..calculus.precision import exact
 from ..games.dataset import Dataset
 from ..rl.batch_policy import AbstractBatchPolicy
-from .calibration import calibrated_radius
 from .cloning import EXAMPLE, HIDDEN, cloned
-from .consistency import Moments, RewardScale, consistent, moments_of
-from .features import AbstractFeatures, features_for
-from .judging import PLUG_IN
+from .consistency import PLUG_IN, RewardScale, consistent
+from .problem import Problem, problem_of, values_on
 from .stackelberg_learner import Leader, StackelbergLearner
 from .stationarity import Stationarity, stationarity
 
@@ -32,7 +29,6 @@ WEIGHTS = (1e1, 1e2, 1e3, 1e4, 1e5, 1e6)
 
 MILDER = (1.0, 0.5, 0.25, 0.1)
 """Parts of the radius: where nothing is guaranteed at the first, the next decides, and a warning says so."""
-
 
 FEW = 5.0
 """Rows for each state and action that is met, below which the radius is not to be trusted."""
@@ -45,6 +41,7 @@ class Candidate:
     - `weight`: λ.  `policy`: the policy.
     - `radius`: ε, of critics consistent with the log under it.  `lower`: the least value that those give, by `MILDER`.
     - `plug_in`: the value of the most consistent critic.  `is_feasible`: whether that one is within ε.
+    - `is_settled`: whether the critics behind these numbers were found.
     - `out_of_range`: the share of the log's rows where the answering critic leaves the range that values can have.
     """
 
@@ -54,6 +51,7 @@ class Candidate:
     lower: tuple[float, ...]
     plug_in: float
     is_feasible: bool
+    is_settled: bool
     out_of_range: float
 
 
@@ -123,7 +121,8 @@ def learn_policy(
 ) -> LearnedPolicy:
     """Learn a policy from a log by `StackelbergLearner`, once for each weight, and keep that of the best lower bound.
 
-    - `discount`: in [0, 1).  `reward_range`: least and most that a step can pay; those of the log when left out.
+    - `discount`: in [0, 1).  `reward_range`: least and most that a step can pay; those of the log (and 0, where it
+      has ends) when left out.
     - `weights`: λ that are tried.  `level`: of the lower bound.
     - `num_steps`, `learning_rate`: of Adam, from cloned behaviour on; the rate is 0.1 for tables and 0.003 for networks
       when left out.
@@ -135,34 +134,25 @@ def learn_policy(
     Nothing is ever tried in the world. Raises `InputError` on settings out of range.
     """
     log = boundary.instance("data", data, Dataset, EXAMPLE)
-    low, high = (np.min(log.reward), np.max(log.reward)) if reward_range is None else reward_range
+    low, high = _own_range(log) if reward_range is None else reward_range
     scale = RewardScale(float(low), float(high), discount)
-    key = jr.key(boundary.whole_number("seed", seed, low=0))
-    of_critic, of_tests, of_noise, of_signs = jr.split(key, 4)
     start = cloned(log, hidden=hidden, seed=seed)
-    more = -(-3 * boundary.whole_number("num_features", num_features, low=1) // 2)
-    kind = {"kernel": kernel, "bandwidth": bandwidth}
-    is_table = bool(log.num_states and log.num_actions)
-    rate = (0.1 if is_table else 3e-3) if learning_rate is None else learning_rate
     steps = boundary.whole_number("num_steps", num_steps, low=1)
     with jax.enable_x64(True):
-        critic = features_for(log, num_features, key=of_critic, **kind)
-        tests = features_for(log, more, key=of_tests, **kind)
-        moments = moments_of(
-            log, critic, tests, scale, policy=start, start_share=start_share,
-            ridge=1e-8 if is_table else 1e-6, key=of_noise,
-        )  # fmt: skip
-        moments = jax.tree.map(jnp.asarray, moments)
-        judge = lambda policy, weight: _judged(log, critic, tests, moments, policy, weight, level, of_signs)
-        base, found = judge(start, PLUG_IN), []
+        kind = {"num_features": num_features, "kernel": kernel, "bandwidth": bandwidth}
+        problem = problem_of(log, start, scale, seed=seed, start_share=start_share, **kind)
+        problem = problem._replace(moments=jax.tree.map(jnp.asarray, problem.moments))
+        rate = (0.1 if problem.is_table else 3e-3) if learning_rate is None else learning_rate
+        base, found = judged(problem, start, PLUG_IN, level), []
         for turn, weight in enumerate(weights):
-            learner = StackelbergLearner(moments, start, "penalty", weight, leader=leader, learning_rate=rate)
+            learner = StackelbergLearner(problem.moments, start, "penalty", weight, leader=leader, learning_rate=rate)
             policy = jax.tree.map(np.asarray, climbed(_traced(learner), steps))
-            found.append(judge(policy, learner.weight))
+            found.append(judged(problem, policy, learner.weight, level))
             on_progress((turn + 1) / len(weights))
     best, part = chosen(found, scale.high - scale.low)
-    learner = StackelbergLearner(moments, best.policy, "penalty", best.weight, leader="total", learning_rate=rate)
-    notes = _warnings(best, part, base, is_table, reward_range is None, _rows_for_each(log))
+    held = jax.tree.map(np.asarray, problem.moments)  # what leaves is NumPy's
+    learner = StackelbergLearner(held, best.policy, "penalty", best.weight, learning_rate=rate)
+    notes = _warnings(best, part, base, problem, reward_range is None)
     method = f"most consistent critic; low: least of those consistent at level {float(level):g}, no high"
     return LearnedPolicy(
         best.policy,
@@ -202,37 +192,32 @@ def chosen(candidates: Sequence[Candidate], span: float) -> tuple[Candidate, flo
 
 
 @exact
-def _judged(
-    log: Dataset,
-    critic: AbstractFeatures,
-    tests: AbstractFeatures,
-    moments: Moments,
-    policy: AbstractBatchPolicy,
-    weight: float,
-    level: Any,
-    key: Key,
-) -> Candidate:
-    """What the log says of a policy."""
-    scale = moments.scale
-    flat = consistent(moments, policy, "penalty", jnp.asarray(PLUG_IN))
-    radius = calibrated_radius(log, critic, tests, scale, policy, flat.omega, level=level, key=key)
-    lower = []
-    for part in MILDER:
-        answer = consistent(moments, policy, "constraint", jnp.asarray(part * radius))
-        # No value is below the floor, whatever a critic without bounds says.
-        lower.append(float(scale.restored(jnp.maximum(answer.value("constraint", part * radius), 0.0))))
-    answer = consistent(moments, policy, "constraint", jnp.asarray(radius)).critic("constraint", radius)
-    values = np.asarray(critic.taken(log.observation[:20_000], log.action[:20_000]) @ answer) * (1.0 - scale.discount)
-    off = float(np.mean((values < -0.01) | (values > 1.01)))
+def judged(problem: Problem, policy: AbstractBatchPolicy, weight: Any, level: Any) -> Candidate:
+    """What a log says of a policy that was learned with a weight."""
+    moments, scale = problem.moments, problem.moments.scale
+    flat = problem.most_consistent(policy)
+    radius = problem.radius(policy, flat, level)
+    radii = [jnp.asarray(part * radius) for part in MILDER]
+    answers = [consistent(moments, policy, "constraint", each) for each in radii]
+    # No value is below the floor, whatever a critic without bounds says.
+    least = [jnp.maximum(one.value("constraint", each), 0.0) for one, each in zip(answers, radii, strict=True)]
+    values = values_on(problem, answers[0].critic("constraint", radii[0]))
     return Candidate(
         float(weight),
         policy,
         radius,
-        tuple(lower),
+        tuple(float(scale.restored(one)) for one in least),
         float(scale.restored(flat.plug_in)),
         bool(flat.is_feasible(radius)),
-        off,
+        bool(flat.is_settled) and all(bool(one.is_settled) for one in answers),
+        float(np.mean((values < -0.01) | (values > 1.01))),
     )
+
+
+def _own_range(log: Dataset) -> tuple[float, float]:
+    """The least and the most that a row pays; with 0, where episodes end."""
+    seen = np.append(log.reward, 0.0) if np.any(log.terminal) else log.reward
+    return float(np.min(seen)), float(np.max(seen))
 
 
 def _rows_for_each(log: Dataset) -> float:
@@ -247,10 +232,10 @@ def _traced(learner: StackelbergLearner) -> StackelbergLearner:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float | np.ndarray) else leaf, learner)
 
 
-def _warnings(
-    best: Candidate, part: float, base: Candidate, is_table: bool, is_own_range: bool, rows: float
-) -> tuple[str, ...]:
-    notes = []
+def _warnings(best: Candidate, part: float, base: Candidate, problem: Problem, is_own_range: bool) -> tuple[str, ...]:
+    notes, rows = [], _rows_for_each(problem.data)
+    if not best.is_settled:
+        notes.append("The search for the critic's answer did not come to rest: its values are not to be used.")
     if not best.is_feasible:
         notes.append(
             "No critic of these features is consistent with the log: its lower bound proves nothing. Take more "
@@ -273,7 +258,7 @@ def _warnings(
         )
     if best.lower[0] <= base.lower[0]:
         notes.append("Nothing shows that the policy is better than the one that made the log.")
-    if not is_table and best.is_feasible:
+    if not problem.is_table and best.is_feasible:
         notes.append("The bound holds if values are functions of the features; nothing in a log can prove that.")
     if is_own_range:
         notes.append("The range of rewards was taken from the log; give it, if a step can pay less or more.")

@@ -13,9 +13,8 @@ from .. import _boundary as boundary
 from .._types import AnyArray
 from ..calculus.simplex import logarithm
 from ..rl.batch_policy import AbstractDiscretePolicy
-from .consistency import Moments, consistent
+from .consistency import PLUG_IN, Moments, consistent
 from .features import AbstractFeatures, FourierFeatures, TableFeatures
-from .judging import PLUG_IN
 
 
 class GreedyPolicy(AbstractDiscretePolicy):

@@ -130,7 +130,7 @@ class StackelbergLearner(AbstractCompiledLearner):
         if self.leader == "total":
             return found.value(self.form, self.weight), found
         still = jax.lax.stop_gradient(found.critic(self.form, self.weight))
-        return self.moments.under(policy)[1] @ still, found
+        return self.moments.first(policy) @ still, found
 
     def _held(self, bound: Float[AnyArray, "w"]) -> Float[AnyArray, "w"]:
         return jnp.where(bound == 0.0, jnp.nan, (bound - 1.0) / (1.0 - self.moments.scale.discount))

@@ -63,8 +63,7 @@ def _counted(
     counts = np.zeros((log.num_states, log.num_actions))
     paid, law = np.zeros_like(counts), np.zeros((*counts.shape, log.num_states))
     np.add.at(counts, (log.state, log.chosen), 1.0)
-    ended = np.asarray(scale.ended) * scale.discount * log.terminal
-    np.add.at(paid, (log.state, log.chosen), np.asarray(scale.scaled(log.reward)) + ended)
+    np.add.at(paid, (log.state, log.chosen), scale.earned(log))
     goes_on = ~log.terminal
     np.add.at(law, (log.state[goes_on], log.chosen[goes_on], log.next_state[goes_on]), 1.0)
     met = np.maximum(counts, 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -170,6 +171,22 @@ class Dataset(eqx.Module):
             is_independent=is_independent,
             names=self.names,
         )
+
+
+def joined_logs(logs: Sequence[Dataset]) -> Dataset:
+    """Logs of one kind as one, one after the other, without propensities where one of them has none."""
+    together = lambda name: np.concatenate([getattr(log, name) for log in logs])
+    names = ("observation", "action", "reward", "next_observation", "terminal", "truncated")
+    known = all(log.propensity is not None for log in logs)
+    first = logs[0]
+    return Dataset(
+        *(together(name) for name in names),
+        propensity=together("propensity") if known else None,
+        num_actions=first.num_actions,
+        num_states=first.num_states,
+        is_independent=first.is_independent,
+        names=first.names,
+    )
 
 
 def _columns(values: Any) -> Any:

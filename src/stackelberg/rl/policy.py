@@ -91,11 +91,25 @@ class Tanh(eqx.Module):
         return jnp.tanh(jnp.asarray(values))
 
 
-def network(num_inputs: int, num_outputs: int, hidden: tuple[int, ...], key: Key, last: float = 1.0) -> eqx.nn.MLP:
-    """Layers of one width with tanh between them, the last one's weights scaled by `last`."""
+class Relu(eqx.Module):
+    """Another one."""
+
+    def __call__(self, values: AnyArray, key: Key | None = None) -> AnyArray:
+        """Entry by entry."""
+        del key
+        return jax.nn.relu(jnp.asarray(values))
+
+
+def network(
+    num_inputs: int,
+    num_outputs: int,
+    hidden: tuple[int, ...],
+    key: Key,
+    last: float = 1.0,
+    activation: Tanh | Relu | None = None,
+) -> eqx.nn.MLP:
+    """Layers of one width with tanh (or another `activation`) between them, the last one's weights scaled by `last`."""
     width = hidden[0] if hidden else 1
-    made = eqx.nn.MLP(
-        num_inputs, num_outputs, width, len(hidden), activation=Tanh(), final_activation=Identity(), key=key
-    )
+    made = eqx.nn.MLP(num_inputs, num_outputs, width, len(hidden), activation or Tanh(), Identity(), key=key)
     where = lambda net: (net.layers[-1].weight, net.layers[-1].bias)
     return eqx.tree_at(where, made, tuple(last * leaf for leaf in where(made)))

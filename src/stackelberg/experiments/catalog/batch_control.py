@@ -18,13 +18,13 @@ from ..._record import Estimate
 from ..._types import AnyArray, Key
 from ...batch.actor_critic import TD3BC, AbstractActorCritic, ImplicitQLearning
 from ...batch.cloning import cloned
-from ...batch.consistency import RewardScale, moments_of
-from ...batch.features import features_for
+from ...batch.consistency import RewardScale
 from ...batch.learning import learn_policy
 from ...batch.policy_iteration import policy_iteration
+from ...batch.problem import problem_of
 from ...calculus.precision import exact
 from ...games.control import AbstractControl, Act, episode_returns
-from ...games.dataset import Dataset
+from ...games.dataset import Dataset, joined_logs
 from ...games.domains.control import CartPole, Pendulum
 from ...games.logs import control_log
 from ...rl.batch_policy import AbstractBatchPolicy
@@ -94,11 +94,8 @@ def _pole_row(share: float, seeds: int, rows: int, num_steps: int) -> dict[str, 
 
 @exact
 def _iterated(data: Dataset, seed: int) -> AbstractBatchPolicy:
-    of_critic, of_tests, of_noise, _ = jr.split(jr.key(seed), 4)
-    critic, tests = features_for(data, 150, key=of_critic), features_for(data, 225, key=of_tests)
-    scale = RewardScale(0.0, 1.0, 0.95)
-    moments = moments_of(data, critic, tests, scale, policy=cloned(data), ridge=1e-6, key=of_noise)
-    return jax.tree.map(np.asarray, policy_iteration(moments))
+    problem = problem_of(data, cloned(data, seed=seed), RewardScale(0.0, 1.0, 0.95), seed=seed)
+    return jax.tree.map(np.asarray, policy_iteration(problem.moments))
 
 
 def _pole(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
@@ -164,9 +161,7 @@ def tier_log(tier: str, rows: int, seed: int) -> Dataset:
     halves = [
         control_log(world, pendulum_behaviour(*TIERS[one]), rows // 2, jr.key(seed)) for one in ("medium", "expert")
     ]
-    joined = lambda name: np.concatenate([getattr(half, name) for half in halves])
-    names = ("observation", "action", "reward", "next_observation", "terminal", "truncated")
-    return Dataset(*(joined(name) for name in names))
+    return joined_logs(halves)
 
 
 def actor_critic_policy(learner: AbstractActorCritic, num_steps: int, seed: int) -> AbstractBatchPolicy:

@@ -12,20 +12,21 @@ import numpy as np
 
 from ..._claims import Budget, Claim
 from ..._record import Estimate
+from ...batch.problem import Problem
 from ...batch.tabular import counted_plan, covered_value
 from ...games.decision_process import DecisionProcess
 from ...games.generators_process import goal_grid
 from ...games.logs import process_log
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
-from .batch_measuring import SOURCE, Task, mixed, of_log, shares, table_task
+from .batch_measuring import SOURCE, mixed, of_log, shares, table_task
 from .batch_tables import GRID_RANGE, NUM_SEEDS, choices, ring_settings, stacked, swept
 from .measuring import curves, exponent, grouped_bars, kept, mean
 
 
 def _without(
     process: DecisionProcess, fraction: float, keeps_best: bool, rows: int, seed: int, share_best: float
-) -> Task | None:
+) -> Problem | None:
     """A log from which a fraction of state-action pairs is gone; its rows are single transitions then."""
     data = process_log(process, mixed(process, share_best), rows, seed)
     generator = np.random.Generator(np.random.Philox([seed, 77]))
@@ -56,7 +57,7 @@ def _covered_row(fraction: float, keeps_best: bool, seeds: int) -> dict[str, np.
         states = jnp.arange(grid.shape[0], dtype=float)[:, None]
         settings = {"discount": grid.discount, "reward_range": GRID_RANGE}
         simple = {
-            "cloning": task.start,
+            "cloning": task.policy,
             "plain": counted_plan(task.data, **settings),
             "pessimistic plan": counted_plan(task.data, **settings, penalty=0.01),
         }

@@ -19,7 +19,7 @@ from ..._types import AnyArray, Key
 from ...batch.cloning import cloned
 from ...batch.learning import LearnedPolicy, learn_policy
 from ...games.control import Act, episodes_of
-from ...games.dataset import Dataset
+from ...games.dataset import Dataset, joined_logs
 from ...games.domains.glucose import OBSERVED, GlucoseControl, generated_patient
 from ...games.logs import control_log
 from ...rl.batch_policy import AbstractDiscretePolicy
@@ -68,10 +68,8 @@ def pooled_log(act: Act, rows: int, patients: int, seed: int) -> Dataset:
     for number in range(patients):
         world = GlucoseControl(generated_patient(1_000 * (seed + 1) + number))
         key = jr.fold_in(jr.key(seed), number)
-        parts.append(control_log(world, act, rows // patients, key, observe=world.observed))
-    joined = lambda name: np.concatenate([getattr(part, name) for part in parts])
-    names = ("observation", "action", "reward", "next_observation", "terminal", "truncated")
-    return Dataset(*(joined(name) for name in names), num_actions=5, names=OBSERVED)
+        parts.append(control_log(world, act, rows // patients, key, observe=world.observed, names=OBSERVED))
+    return joined_logs(parts)
 
 
 @eqx.filter_jit

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import jax.random as jr
 import numpy as np
 from jaxtyping import Float
 
 from ..._types import AnyArray
 from ...batch.cloning import cloned
-from ...batch.consistency import Moments, RewardScale, moments_of
-from ...batch.features import TableFeatures
+from ...batch.consistency import RewardScale
+from ...batch.learning import climbed
+from ...batch.problem import Problem, problem_of
 from ...batch.stackelberg_learner import StackelbergLearner, as_commitment
 from ...calculus.precision import exact
 from ...games.dataset import Dataset
@@ -30,15 +30,6 @@ NUM_STEPS = 400
 """Of Adam at 0.1, for tables."""
 
 
-class Task(NamedTuple):
-    """A log of a small world, the policy cloned from it, and its averages."""
-
-    data: Dataset
-    start: SoftmaxTable
-    moments: Moments
-
-
-@exact
 def table_task(
     process: DecisionProcess,
     policy: Float[AnyArray, "s a"],
@@ -47,21 +38,15 @@ def table_task(
     reward_range: tuple[float, float],
     reward_deviation: Any = None,
     **settings: Any,
-) -> Task:
+) -> Problem:
     """A log of a policy in a process."""
     data = process_log(process, policy, num_rows, seed, reward_deviation=reward_deviation)
     return of_log(data, process.discount, reward_range, **settings)
 
 
-@exact
-def of_log(data: Dataset, discount: float, reward_range: tuple[float, float], **settings: Any) -> Task:
-    """A log that is there already."""
-    features = TableFeatures(data.num_states, data.num_actions)
-    start = cloned(data)
-    assert isinstance(start, SoftmaxTable)
-    scale = RewardScale(*reward_range, discount)
-    moments = moments_of(data, features, features, scale, policy=start, key=jr.key(0), **settings)
-    return Task(data, start, moments)
+def of_log(data: Dataset, discount: float, reward_range: tuple[float, float], **settings: Any) -> Problem:
+    """A log that is there already, and the policy cloned from it."""
+    return problem_of(data, cloned(data), RewardScale(*reward_range, discount), **settings)
 
 
 @exact
@@ -76,10 +61,7 @@ def _learned(learners: StackelbergLearner, num_steps: int) -> Float[AnyArray, "g
     arrays, rest = eqx.partition(learners, eqx.is_array)
 
     def one(leaves):
-        learner = eqx.combine(leaves, rest)
-        step = lambda state, n: (learner.update(state, (), n, jr.key(0))[0], None)
-        state, _ = jax.lax.scan(step, learner.init(jr.key(0)), jnp.arange(num_steps))
-        return as_commitment(state.policy)
+        return as_commitment(climbed(eqx.combine(leaves, rest), num_steps))
 
     return jax.lax.map(one, arrays)
 

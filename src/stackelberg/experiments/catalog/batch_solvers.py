@@ -17,6 +17,7 @@ from ..._claims import Budget, Claim
 from ..._record import Estimate
 from ..._types import AnyArray
 from ...batch.consistency import Moments, consistent
+from ...batch.problem import Problem
 from ...batch.stackelberg_learner import as_commitment
 from ...calculus.precision import exact
 from ...calculus.total_derivative import AbstractLinearSolver, ConjugateGradient, Direct, Nystrom, total_derivative
@@ -25,7 +26,7 @@ from ...rl.adam import at_rest, moved
 from ...rl.batch_policy import SoftmaxTable
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
-from .batch_measuring import SOURCE, Task, mixed, shares, table_task
+from .batch_measuring import SOURCE, mixed, shares, table_task
 from .measuring import grouped_bars, kept, mean, plain_curves
 
 
@@ -68,7 +69,7 @@ def _followed(
     return as_commitment(policy), jnp.mean(residuals)
 
 
-def _tasks(setting: tuple[float, int], seeds: int) -> list[Task]:
+def _tasks(setting: tuple[float, int], seeds: int) -> list[Problem]:
     grid = goal_grid()
     loose = {"is_bounded": False}
     tasks = [table_task(grid, mixed(grid, setting[0]), setting[1], seed, (0.0, 1.0), **loose) for seed in range(seeds)]
@@ -77,15 +78,15 @@ def _tasks(setting: tuple[float, int], seeds: int) -> list[Task]:
 
 
 @exact
-def largest_curvature(task: Task) -> float:
+def largest_curvature(task: Problem) -> float:
     """Of the follower's loss at the cloned policy."""
-    toward, _ = task.moments.under(task.start)
+    toward, _ = task.moments.under(task.policy)
     return 2.0 * WEIGHT * float(jnp.linalg.eigvalsh(toward.T @ toward)[-1])
 
 
 @exact
-def _scores(tasks: list[Task], solver: AbstractLinearSolver, damping: float) -> Float[np.ndarray, "n"]:
-    start = lambda task: jax.tree.map(jnp.asarray, task.start)
+def _scores(tasks: list[Problem], solver: AbstractLinearSolver, damping: float) -> Float[np.ndarray, "n"]:
+    start = lambda task: jax.tree.map(jnp.asarray, task.policy)
     made = [_followed(task.moments, start(task), solver, jnp.asarray(damping), NUM_STEPS)[0] for task in tasks]
     return shares(goal_grid(), jnp.stack(made))
 
@@ -94,7 +95,7 @@ RELATIVE = (0.0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 """Dampings as parts of the largest curvature."""
 
 SAFE = 1e-7
-"""The part that `damped` keeps to: well clear of the cliff on every problem here."""
+"""The part to take by default: well clear of the cliff on both problems here."""
 
 
 def _beta(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:

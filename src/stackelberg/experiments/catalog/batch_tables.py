@@ -8,17 +8,14 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-import jax.random as jr
 import numpy as np
 from jaxtyping import Float
 
 from ..._claims import Budget, Claim
 from ..._record import Estimate, Record
-from ...batch.calibration import calibrated_radius
-from ...batch.consistency import consistent
-from ...batch.judging import PLUG_IN
-from ...batch.learning import MILDER, WEIGHTS, Candidate, chosen
+from ...batch.learning import WEIGHTS, chosen, judged
 from ...batch.policy_iteration import policy_iteration
+from ...batch.problem import Problem
 from ...batch.stackelberg_learner import StackelbergLearner
 from ...batch.tabular import counted_plan
 from ...calculus.precision import exact
@@ -26,7 +23,7 @@ from ...games.decision_process import DecisionProcess
 from ...games.generators_process import goal_grid, noisy_ring
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
-from .batch_measuring import SOURCE, Task, as_table, mixed, policies, shares, table_task
+from .batch_measuring import SOURCE, as_table, mixed, policies, shares, table_task
 from .measuring import grouped_bars, kept, mean, plain_curves, share
 
 
@@ -35,36 +32,21 @@ NUM_SEEDS: dict[Budget, int] = {"smoke": 3, "small": 32, "full": 32}
 GRID_RANGE = (0.0, 1.0)
 
 
-@exact
-def judged(task: Task, policy: Float[np.ndarray, "s a"], level: float = 0.95) -> Candidate:
-    """What the log says of a policy, in parts of the reward's range."""
-    data, moments = task.data, task.moments
-    table = as_table(policy)
-    flat = consistent(moments, table, "penalty", jnp.asarray(PLUG_IN))
-    features = moments.critic
-    radius = calibrated_radius(data, features, features, moments.scale, table, flat.omega, level=level, key=jr.key(1))
-    least = lambda part: consistent(moments, table, "constraint", jnp.asarray(part * radius)).value(
-        "constraint", part * radius
-    )
-    low = [float(jnp.maximum(least(part), 0.0)) for part in MILDER]
-    return Candidate(0.0, table, radius, tuple(low), float(flat.plug_in), bool(flat.is_feasible(radius)), 0.0)
-
-
-def swept(task: Task, process: DecisionProcess, weights: Sequence[float] = WEIGHTS) -> dict[str, np.ndarray]:
+def swept(task: Problem, process: DecisionProcess, weights: Sequence[float] = WEIGHTS) -> dict[str, np.ndarray]:
     """Shares of the best for every weight, for the one that the lower bound picks, and that bound's own share."""
-    learners = [StackelbergLearner(task.moments, task.start, "penalty", weight) for weight in weights]
+    learners = [StackelbergLearner(task.moments, task.policy, "penalty", weight) for weight in weights]
     tables = policies(learners)
     earned = shares(process, tables)
-    bounds = [judged(task, table) for table in tables]
-    best = chosen(bounds, 1.0)[0]
+    bounds = [judged(task, as_table(table), weight, 0.95) for table, weight in zip(tables, weights, strict=True)]
+    scale = task.moments.scale
+    best = chosen(bounds, scale.high - scale.low)[0]
     place = next(k for k, one in enumerate(bounds) if one is best)
-    scale, top = task.moments.scale, (1.0 - process.discount) * float(process.optimal_value())
+    top = (1.0 - process.discount) * float(process.optimal_value())
     return {
         "earned": earned,
         "picked": earned[place],
-        "bound": np.asarray(float(scale.restored(best.lower[0])) / top),
-        "promised": np.asarray(float(scale.restored(best.plug_in)) / top),
-        "told": np.asarray(best.lower[0] > 0.0),
+        "bound": np.asarray(best.lower[0] / top),
+        "promised": np.asarray(best.plug_in / top),
     }
 
 
@@ -98,10 +80,10 @@ def _grid_row(share_best: float, rows: int, seeds: int) -> dict[str, np.ndarray]
             "individual": [("penalty", weight, "individual") for weight in (1e3, 1e4)],
         }
         for name, settings in others.items():
-            made = [StackelbergLearner(ridged(w), loose.start, form, w, leader=leader) for form, w, leader in settings]
+            made = [StackelbergLearner(ridged(w), loose.policy, form, w, leader=leader) for form, w, leader in settings]
             found[name] = shares(grid, policies(made))
         simple = {
-            "cloning": task.start,
+            "cloning": task.policy,
             "plain": counted_plan(task.data, discount=grid.discount, reward_range=GRID_RANGE),
         }
         states = jnp.arange(grid.shape[0], dtype=float)[:, None]
@@ -202,7 +184,7 @@ def _ring_row(rows: int, seeds: int) -> dict[str, np.ndarray]:
         states = jnp.arange(ring.shape[0], dtype=float)[:, None]
         settings = {"discount": ring.discount, "reward_range": (-4.0, 4.0)}
         simple = {
-            "cloning": task.start,
+            "cloning": task.policy,
             "plain": counted_plan(task.data, **settings),
             "pessimistic plan": counted_plan(task.data, **settings, penalty=0.02),
             "policy iteration": policy_iteration(task.moments),
