@@ -152,7 +152,8 @@ from .calculus.kernel import Gaussian, Matern, RationalQuadratic, median_bandwid
 from .calculus.total_derivative import ConjugateGradient, Direct, Nystrom, gauss_newton, total_derivative
 from .rl.batch_policy import AbstractBatchPolicy, SoftmaxNetwork, SoftmaxTable, TanhGaussian, blank_batch_policy
 from .batch.features import FourierFeatures, PairFeatures, TableFeatures, features_for
-from .batch.consistency import Moments, RewardScale, consistent, moments_of
+from .batch.consistency import Moments, consistent, moments_of
+from .batch.reward_scale import RewardScale
 from .batch.cloning import Cloning, cloned
 from .batch.stackelberg_learner import StackelbergLearner
 from .batch.calibration import calibrated_radius

@@ -48,7 +48,7 @@ def test_the_bounded_answer_is_that_of_a_general_optimiser(seed, weight):
     assert value == pytest.approx(float(first @ omega), abs=1e-9)
 
 
-@pytest.mark.parametrize("form", ["penalty", "lagrangian", "constraint"])
+@pytest.mark.parametrize("form", ["penalty", "lagrangian", "constraint", "ball"])
 @pytest.mark.parametrize("is_bounded", [True, False])
 def test_what_the_leader_climbs_is_what_differences_say(form, is_bounded):
     made = task(1, is_bounded=is_bounded, ridge=1e-6)

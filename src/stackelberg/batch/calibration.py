@@ -19,8 +19,9 @@ from .. import _boundary as boundary
 from .._types import AnyArray, Key
 from ..games.dataset import Dataset
 from ..rl.batch_policy import AbstractBatchPolicy
-from .consistency import CHUNK, RewardScale
+from .consistency import CHUNK
 from .features import AbstractFeatures, fixed_noise
+from .reward_scale import RewardScale
 
 
 def residuals(

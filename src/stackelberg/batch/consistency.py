@@ -14,6 +14,10 @@ the follower's problem is solved by these few numbers for every weight λ and ev
     penalty      c·ω where ω makes c·ω + λ (E + κ|ω|²) least        c·ω0 - s² / 2λ
     lagrangian   the least of c·ω + λ (E + κ|ω|²)                   c·ω0 - s² / 4λ + λ e0
     constraint   the least c·ω over E + κ|ω|² ≤ ε² + κ B            c·ω0 - s √(ε² + κ B - e0)
+    ball         the least of c·ω + C √(E + κ|ω|²)                  c·ω0 + √(C² - s²) √e0
+
+The last is the paper's weighted average Bellman error against test functions of a norm up to C: no policy of which s,
+which is the norm of its density ratio where the log covers it, is above C is promised more than the floor.
 
 B bounds |ω|² over critics in range, so that a true critic with E ≤ ε² is never cut off by the ridge. Where E(ω0) is
 above ε², no critic is consistent, and a value says nothing: `is_feasible`.
@@ -21,11 +25,14 @@ above ε², no critic is consistent, and a value says nothing: `is_feasible`.
 Off the log nothing is said, and a critic without bounds may be as low there as it likes. The weights of a table are
 values, and are kept in [0, 1 / (1 - γ)]: at the answer some stand at a bound, and the formulas hold for the others
 (ω0, s and e0 are those of the free weights). Which ones is found by a primal-dual active set (Hintermüller, Ito and
-Kunisch, 2003). Random features have no such bounds; there the ridge alone holds the critic.
+Kunisch, 2003). Critics of random features are held by a fence: E gains μ times the mean squared distance of some
+values φ(s, a)·ω from that range. A critic in range pays nothing, so that no true critic is cut off, and the search for
+the values outside is the same.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import equinox as eqx
@@ -35,16 +42,17 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from .. import _boundary as boundary
-from .._errors import InputError
 from .._types import AnyArray, Key
 from ..games.dataset import Dataset
 from ..rl.batch_policy import AbstractBatchPolicy
 from .features import AbstractFeatures, TableFeatures, fixed_noise
+from .fence import Fence
+from .reward_scale import RewardScale
 
 
-Form: TypeAlias = Literal["penalty", "lagrangian", "constraint"]
+Form: TypeAlias = Literal["penalty", "lagrangian", "constraint", "ball"]
 
-FORMS: tuple[Form, ...] = ("penalty", "lagrangian", "constraint")
+FORMS: tuple[Form, ...] = ("penalty", "lagrangian", "constraint", "ball")
 
 CHUNK = 20_000
 """Rows whose features are held at once while averages are summed up."""
@@ -56,61 +64,6 @@ PLUG_IN = 1e12
 """A weight at which pessimism is lost in rounding."""
 
 
-class RewardScale(eqx.Module):
-    """Rewards as parts of a range: 0 is the least that a step pays, 1 the most, and a critic is never below 0.
-
-    - `low`, `high`: of the rewards of a step.
-    - `discount`: in [0, 1).
-
-    What follows a terminal row pays 0 for ever, which in these units is `ended`.
-    """
-
-    low: float
-    high: float
-    discount: float
-
-    def __init__(self, low: Any, high: Any, discount: Any) -> None:
-        self.low = boundary.real_number("reward_low", low)
-        self.high = boundary.real_number("reward_high", high)
-        if not self.low < self.high:
-            raise InputError(
-                boundary.RANGE,
-                "reward_high",
-                found=f"{self.high:g} is not above reward_low, {self.low:g}",
-                allowed="rewards lie between two different numbers",
-                remedy="Give the least and the most that a step can pay; rewards that never differ teach nothing.",
-            )
-        self.discount = boundary.real_number("discount", discount, low=0.0, high=1.0 - 1e-9)
-
-    @property
-    def ended(self) -> Any:
-        """The value of nothing more."""
-        return (0.0 - self.low) / (self.high - self.low) / (1.0 - self.discount)
-
-    def earned(self, data: Dataset) -> Float[np.ndarray, "n"]:
-        """What each row pays as a part of the range, with what follows an end.
-
-        Raises `InputError` where rows are terminal and the range leaves out 0, what is paid after an end.
-        """
-        if np.any(data.terminal) and not self.low <= 0.0 <= self.high:
-            raise InputError(
-                boundary.RANGE,
-                "reward_range",
-                found=f"it is [{self.low:g}, {self.high:g}], and {int(data.terminal.sum())} rows are terminal",
-                allowed="after an end every step pays 0, which must be in the range",
-                remedy="Widen the range to 0, or mark as truncated what would have gone on.",
-            )
-        return np.asarray(self.scaled(data.reward) + self.discount * data.terminal * self.ended, dtype=float)
-
-    def scaled(self, reward: Float[AnyArray, "*n"]) -> Float[AnyArray, "*n"]:
-        """Rewards as parts of the range."""
-        return (jnp.asarray(reward) - self.low) / (self.high - self.low)
-
-    def restored(self, value: Any) -> Any:
-        """A value for each step, in the units of the reward."""
-        return self.low + (self.high - self.low) * value
-
-
 class Moments(eqx.Module):
     """Averages of a log by test features: all that the critic's problem needs.
 
@@ -119,7 +72,7 @@ class Moments(eqx.Module):
     - `start`: `(k, d)`, of episodes.  `start_weight`: `(k,)`, sums to 1.
     - `then_noise`, `start_noise`: for continuous actions; None otherwise.
     - `critic`: the features Φ.  `scale`: of the rewards.  `ridge`: κ.
-    - `is_bounded`: whether weights are values, and are kept in their range.
+    - `is_bounded`: whether weights are values, and are kept in their range.  `fence`: what keeps others there, if any.
     """
 
     paid: Float[AnyArray, "m"]
@@ -134,6 +87,12 @@ class Moments(eqx.Module):
     scale: RewardScale
     ridge: Float[AnyArray, ""] | float
     is_bounded: bool = eqx.field(static=True, default=False)
+    fence: Fence | None = None
+
+    @property
+    def top(self) -> Any:
+        """The largest value that there is."""
+        return 1.0 / (1.0 - self.scale.discount)
 
     @property
     def most(self) -> Any:
@@ -154,9 +113,9 @@ class Moments(eqx.Module):
 class Consistent(NamedTuple):
     """The critics that a log allows under a policy, by the numbers of the module's text.
 
-    - `plug_in`: c·ω0.  `spread`: s.  `misfit`: E(ω0).  `least`: e0.  `slack`: κ (B - |ω0|²).
+    - `plug_in`: c·ω0.  `spread`: s.  `misfit`: E(ω0).  `least`: e0.  `slack`: κ B.
     - `omega`: ω0, held weights at their bounds.  `lean`: M⁻¹ c, 0 there.
-    - `held`: the bound that holds a weight, NaN for those between bounds.
+    - `held`: the bound that holds a weight, or a value of the fence; NaN for those between bounds.
     - `is_settled`: whether the search for held weights came to rest; otherwise this is no solution.
     """
 
@@ -167,15 +126,17 @@ class Consistent(NamedTuple):
     slack: Float[AnyArray, ""]
     omega: Float[AnyArray, "w"]
     lean: Float[AnyArray, "w"]
-    held: Float[AnyArray, "w"]
+    held: Float[AnyArray, "h"]
     is_settled: Bool[AnyArray, ""]
 
     def value(self, form: Form, weight: Any) -> Float[AnyArray, ""]:
-        """What the leader is paid: by the weight λ, or for "constraint" by the radius ε."""
+        """What the leader is paid: by the weight λ, for "constraint" by the radius ε, for "ball" by C."""
         if form == "penalty":
             return self.plug_in - self.spread**2 / (2.0 * weight)
         if form == "lagrangian":
             return self.plug_in - self.spread**2 / (4.0 * weight) + weight * self.least
+        if form == "ball":
+            return self.plug_in + jnp.sqrt(self._reserve(weight) * self.least)
         return self.plug_in - self.spread * jnp.sqrt(self._room(weight))
 
     def is_feasible(self, radius: Any) -> Bool[AnyArray, ""]:
@@ -187,7 +148,9 @@ class Consistent(NamedTuple):
         return self.omega - self.lean / (2.0 * self.multiplier(form, weight))
 
     def multiplier(self, form: Form, weight: Any) -> Float[AnyArray, ""]:
-        """λ; for "constraint" the multiplier that its radius comes with, s / 2√(ε² + κ B - e0)."""
+        """λ; s / 2√(ε² + κ B - e0) for "constraint", and √(C² - s²) / 2√e0 for "ball"."""
+        if form == "ball":
+            return 0.5 * jnp.sqrt(self._reserve(weight) / self.least)
         if form != "constraint":
             return jnp.asarray(weight)
         return 0.5 * self.spread / jnp.sqrt(self._room(weight))
@@ -196,9 +159,13 @@ class Consistent(NamedTuple):
         """E + κ|ω|² at the answer."""
         return self.least + (self.spread / (2.0 * self.multiplier(form, weight))) ** 2
 
+    def _reserve(self, most: Any) -> Float[AnyArray, ""]:
+        """C² - s²; a millionth of C² where s is above C: the critic goes to the floor then."""
+        return jnp.maximum(most**2 - self.spread**2, 1e-6 * most**2)
+
     def _room(self, radius: Any) -> Float[AnyArray, ""]:
-        """ε² + κ B - e0; the slack alone where nothing is consistent, since a root has no slope at 0."""
-        return jnp.maximum(radius**2 - self.misfit, 0.0) + self.slack
+        """ε² + κ B - e0; a millionth of κ B where nothing is consistent, since a root has no slope at 0."""
+        return jnp.maximum(radius**2 + self.slack - self.least, 1e-6 * self.slack)
 
 
 @eqx.filter_jit
@@ -207,7 +174,7 @@ def consistent(
     policy: AbstractBatchPolicy,
     form: Form,
     weight: Any,
-    held: Float[AnyArray, "w"] | None = None,
+    held: Float[AnyArray, "h"] | None = None,
 ) -> Consistent:
     """Solve the critic's problem under a policy: symmetric systems of the critic's size, differentiable.
 
@@ -217,32 +184,40 @@ def consistent(
     toward, first = moments.under(policy)
     matrix = toward.T @ toward + moments.ridge * jnp.eye(toward.shape[1], dtype=toward.dtype)
     problem = (moments, toward, first, matrix)
+    begun = at_first(moments) if held is None else held
+    if moments.fence is not None:
+        return _between(problem, *_fenced(jax.lax.stop_gradient(problem), form, weight, begun))
     if moments.is_bounded:
-        begun = at_first(moments) if held is None else held
         return _between(problem, *_active(jax.lax.stop_gradient(problem), form, weight, begun))
     return _between(problem, jnp.full_like(first, jnp.nan), jnp.asarray(True))
 
 
-def _between(problem: Any, held: Float[AnyArray, "w"], is_settled: Bool[AnyArray, ""]) -> Consistent:
-    """The solution for the weights that are not `held`, which is NaN for those."""
+def _between(problem: Any, held: Float[AnyArray, "h"], is_settled: Bool[AnyArray, ""]) -> Consistent:
+    """The solution for what is not `held`, which is NaN there."""
     moments, toward, first, matrix = problem
-    free = jnp.isnan(held).astype(matrix.dtype)
-    fixed = jnp.nan_to_num(held)
     paid = jnp.asarray(moments.paid)
-    inner = free[:, None] * matrix * free + jnp.diag(1.0 - free)
-    sides = free[:, None] * jnp.stack([toward.T @ (paid - toward @ fixed), first], axis=-1)
-    own, lean = jax.scipy.linalg.solve(inner, sides, assume_a="pos").T
-    omega = own + fixed
+    if moments.fence is not None:
+        omega, lean = moments.fence.solve(matrix, jnp.stack([toward.T @ paid, first], axis=-1), held).T
+        pulled = moments.fence.penalty(omega, held)
+    else:
+        free = jnp.isnan(held).astype(matrix.dtype)
+        fixed, pulled = jnp.nan_to_num(held), 0.0
+        inner = free[:, None] * matrix * free + jnp.diag(1.0 - free)
+        sides = free[:, None] * jnp.stack([toward.T @ (paid - toward @ fixed), first], axis=-1)
+        own, lean = jax.scipy.linalg.solve(inner, sides, assume_a="pos").T
+        omega = own + fixed
     off, length = paid - toward @ omega, omega @ omega
-    misfit = off @ off
-    slack = moments.ridge * jnp.maximum(moments.most - length, 1e-6 * moments.most)
+    misfit = off @ off + pulled
+    slack = jnp.asarray(moments.ridge * moments.most)
     spread = jnp.sqrt(jnp.maximum(first @ lean, 1e-300))
     least = misfit + moments.ridge * length
     return Consistent(first @ omega, spread, misfit, least, slack, omega, lean, held, is_settled)
 
 
-def at_first(moments: Moments) -> Float[AnyArray, "w"]:
-    """Where the search for held weights begins: at the floor what the log never met, free the rest."""
+def at_first(moments: Moments) -> Float[AnyArray, "h"]:
+    """Where the search begins: weights at the floor that the log never met, all else free."""
+    if moments.fence is not None:
+        return jnp.full(moments.fence.rows.shape[0], jnp.nan)
     unseen = jnp.sum(jnp.abs(jnp.asarray(moments.here)), axis=0) == 0.0
     return jnp.where(unseen, 0.0, jnp.nan)
 
@@ -252,19 +227,58 @@ def _active(
 ) -> tuple[Float[AnyArray, "w"], Bool[AnyArray, ""]]:
     """The bounds that hold weights at the answer, NaN for those that are free; and whether the search came to rest."""
     moments, toward, first, matrix = problem
-    top = 1.0 / (1.0 - moments.scale.discount)
     pull = toward.T @ jnp.asarray(moments.paid)
 
-    def step(state):
-        held, _, count = state
+    def better(held):
         found = _between(problem, held, jnp.asarray(True))
         omega = found.critic(form, weight)
         # How hard each weight pushes: 0 where it is free, against its bound where it is held.
         push = pull - first / (2.0 * found.multiplier(form, weight)) - matrix @ omega
         scale = jnp.diagonal(matrix)
         push = jnp.where(jnp.isnan(held), 0.0, push)
-        low, high = push + scale * omega < 0.0, push + scale * (omega - top) > 0.0
-        after = jnp.where(low, 0.0, jnp.where(high, top, jnp.nan))
+        low, high = push + scale * omega < 0.0, push + scale * (omega - moments.top) > 0.0
+        return jnp.where(low, 0.0, jnp.where(high, moments.top, jnp.nan))
+
+    return _at_rest(better, begun)
+
+
+def _fenced(
+    problem: Any, form: Form, weight: Any, begun: Float[AnyArray, "h"]
+) -> tuple[Float[AnyArray, "h"], Bool[AnyArray, ""]]:
+    """The same for values of a fence; where the multiplier is not given it is found with them."""
+    moments, toward, first, matrix = problem
+    pull = toward.T @ jnp.asarray(moments.paid)
+
+    def at(held, multiplier):
+        return moments.fence.settled(matrix, pull - first / (2.0 * multiplier), moments.top, held)
+
+    if form in ("penalty", "lagrangian"):
+        return at(begun, weight)
+
+    def step(state):
+        multiplier, held, low, high, _, count = state
+        held, _ = at(held, multiplier)
+        # Above the multiplier where the answer is further from consistent than allowed, and below it otherwise.
+        own = _between(problem, held, jnp.asarray(True)).multiplier(form, weight)
+        low, high = jnp.where(own > multiplier, multiplier, low), jnp.where(own > multiplier, high, multiplier)
+        after = jnp.where((own > low) & (own < high), own, jnp.sqrt(low * high))
+        return after, held, low, high, jnp.abs(own - multiplier) > 1e-9 * multiplier, count + 1
+
+    first_guess = _between(problem, begun, jnp.asarray(True)).multiplier(form, weight)
+    ends = (1e-12 + 0.0 * first_guess, 1e18 + 0.0 * first_guess)
+    start = (jnp.clip(first_guess, *ends), begun, *ends, jnp.asarray(True), jnp.asarray(0))
+    _, held, _, _, moves, _ = jax.lax.while_loop(lambda state: state[4] & (state[5] < MOST_SETS), step, start)
+    return held, ~moves
+
+
+def _at_rest(
+    better: Callable[[Float[AnyArray, "h"]], Float[AnyArray, "h"]], begun: Float[AnyArray, "h"]
+) -> tuple[Float[AnyArray, "h"], Bool[AnyArray, ""]]:
+    """What stays the same when it is bettered, and whether that was found."""
+
+    def step(state):
+        held, _, count = state
+        after = better(held)
         same = jnp.all((after == held) | (jnp.isnan(after) & jnp.isnan(held)))
         return after, ~same, count + 1
 
@@ -285,6 +299,7 @@ def moments_of(
     start_share: Any = 0.0,
     num_draws: Any = 4,
     is_bounded: Any = None,
+    fence: Fence | None = None,
     key: Key,
 ) -> Moments:
     """The averages of a log, summed up in portions of 20,000 rows.
@@ -297,6 +312,7 @@ def moments_of(
     - `num_draws`: of actions for each row, where they are continuous; drawn once and kept.
     - `policy`: any of the kind that will be moved, for the shape of its noise.
     - `is_bounded`: whether the critic's weights are kept in [0, 1 / (1 - discount)]; those of a table, when left out.
+    - `fence`: what keeps others there, see `fence_for`; nothing when left out.
     """
     first = data.starts if start is None else boundary.real_array("start", start, axes=("k", data.observation.shape[1]))
     share = boundary.real_number("start_share", start_share, low=0.0, high=1.0)
@@ -323,6 +339,7 @@ def moments_of(
         scale,
         boundary.real_number("ridge", ridge, low=0.0, low_open=True) * mean,
         isinstance(critic, TableFeatures) if is_bounded is None else boundary.boolean("is_bounded", is_bounded),
+        fence,
     )
 
 

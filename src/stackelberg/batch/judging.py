@@ -12,8 +12,9 @@ from .._record import Estimate
 from ..calculus.precision import exact
 from ..games.dataset import Dataset
 from ..rl.batch_policy import AbstractBatchPolicy
-from .consistency import Moments, RewardScale, consistent
+from .consistency import Moments, consistent
 from .problem import problem_of
+from .reward_scale import RewardScale
 
 
 @exact

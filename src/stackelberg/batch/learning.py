@@ -18,8 +18,9 @@ from ..calculus.precision import exact
 from ..games.dataset import Dataset
 from ..rl.batch_policy import AbstractBatchPolicy
 from .cloning import EXAMPLE, HIDDEN, cloned
-from .consistency import PLUG_IN, RewardScale, consistent
+from .consistency import PLUG_IN, consistent
 from .problem import Problem, problem_of, values_on
+from .reward_scale import RewardScale
 from .stackelberg_learner import Leader, StackelbergLearner
 from .stationarity import Stationarity, stationarity
 

@@ -24,8 +24,8 @@ from ..rl.batch_policy import AbstractBatchPolicy, AbstractDiscretePolicy, TanhG
 from ..rl.learner import AbstractCompiledLearner
 from ..rl.policy import network
 from .cloning import EXAMPLE
-from .consistency import RewardScale
 from .features import AbstractFeatures
+from .reward_scale import RewardScale
 from .stackelberg_learner import LEADERS, Leader, as_commitment
 
 

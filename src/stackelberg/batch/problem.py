@@ -14,11 +14,15 @@ from ..calculus.precision import exact
 from ..games.dataset import Dataset
 from ..rl.batch_policy import AbstractBatchPolicy
 from .calibration import calibrated_radius
-from .consistency import PLUG_IN, Consistent, Moments, RewardScale, consistent, moments_of
+from .consistency import PLUG_IN, Consistent, Moments, consistent, moments_of
 from .features import AbstractFeatures, TableFeatures, features_for
+from .fence import fence_for
+from .reward_scale import RewardScale
 
 
-TABLE_RIDGE, RIDGE = 1e-8, 1e-6
+STIFFNESS = 0.1
+
+TABLE_RIDGE, RIDGE = 1e-8, 1e-8
 """Of tables, whose weights have bounds, and of random features, which nothing else holds."""
 
 
@@ -61,6 +65,7 @@ def problem_of(
     num_features: Any = 150,
     kernel: Any = "gaussian",
     bandwidth: Any = None,
+    stiffness: Any = STIFFNESS,
     seed: Any = 0,
     **settings: Any,
 ) -> Problem:
@@ -73,6 +78,8 @@ def problem_of(
     critic = features_for(data, count, kernel=kernel, bandwidth=bandwidth, key=of_critic)
     tests = features_for(data, -(-3 * count // 2), kernel=kernel, bandwidth=bandwidth, key=of_tests)
     ridge = settings.pop("ridge", TABLE_RIDGE if isinstance(critic, TableFeatures) else RIDGE)
+    if stiffness > 0.0 and not isinstance(critic, TableFeatures):
+        settings["fence"] = fence_for(data, critic, stiffness=stiffness, key=jr.fold_in(of_critic, 1))
     moments = moments_of(data, critic, tests, scale, policy=policy, ridge=ridge, key=of_noise, **settings)
     return Problem(data, policy, tests, moments, of_signs)
 

@@ -45,8 +45,9 @@ class StackelbergLearner(AbstractCompiledLearner):
     - `form`: what the leader is paid. "penalty": the value of the critic that trades a low value against consistency by
       `weight` λ (general-sum, the paper's). "lagrangian": value plus λ times inconsistency (zero-sum); where critics
       can be consistent it is the penalty of λ / 2. "constraint": the least value over critics within the radius
-      `weight` ε.
-    - `weight`: λ, or ε; rewards are parts of their range (`moments.scale`), and so are both.
+      `weight` ε. "ball": the least of the value plus C = `weight` times the root of inconsistency, which is what test
+      functions of a norm up to C see of it.
+    - `weight`: λ, ε or C; rewards are parts of their range (`moments.scale`), and so are both.
     - `leader`: what it moves by. "total": the derivative of what it is paid, through the critic's answer. "lagrangian":
       that of the zero-sum game, whose answer may be held still. "individual": the answer held still; it feels the
       critic in first states alone.

@@ -18,7 +18,7 @@ from ..games.dataset import Dataset
 from ..games.decision_process import first_best
 from ..rl.batch_policy import SoftmaxTable
 from .cloning import EXAMPLE
-from .consistency import RewardScale
+from .reward_scale import RewardScale
 
 
 @exact

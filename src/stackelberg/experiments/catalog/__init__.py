@@ -8,6 +8,7 @@ from .batch_control import ENTRIES as control_batch
 from .batch_coverage import ENTRIES as coverage
 from .batch_exact import ENTRIES as exact_batch
 from .batch_glucose import ENTRIES as glucose
+from .batch_regret import ENTRIES as batch_regret
 from .batch_solvers import ENTRIES as solvers_batch
 from .batch_tables import ENTRIES as batch_tables
 from .foundations import COMMITMENT, ESTIMATION
@@ -45,7 +46,7 @@ ORACLES = (matrix_games, instances, conditions, mixed, allocation, mechanisms, s
 
 MODEL_BASED = (table, traps, repairs, bounds, tables, continuous, pomdp)
 
-BATCH = (exact_batch, solvers_batch, batch_tables, coverage, control_batch, glucose)
+BATCH = (exact_batch, solvers_batch, batch_tables, coverage, batch_regret, control_batch, glucose)
 
 _EVERY = (
     COMMITMENT,

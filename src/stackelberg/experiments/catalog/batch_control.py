@@ -18,10 +18,10 @@ from ..._record import Estimate
 from ..._types import AnyArray, Key
 from ...batch.actor_critic import TD3BC, AbstractActorCritic, ImplicitQLearning
 from ...batch.cloning import cloned
-from ...batch.consistency import RewardScale
 from ...batch.learning import learn_policy
 from ...batch.policy_iteration import policy_iteration
 from ...batch.problem import problem_of
+from ...batch.reward_scale import RewardScale
 from ...calculus.precision import exact
 from ...games.control import AbstractControl, Act, episode_returns
 from ...games.dataset import Dataset, joined_logs

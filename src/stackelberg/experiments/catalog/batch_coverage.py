@@ -1,4 +1,4 @@
-"""Logs with holes, and logs that grow: batch:coverage and batch:regret."""
+"""Logs with holes: batch:coverage."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ...games.generators_process import goal_grid
 from ...games.logs import process_log
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
-from .batch_measuring import SOURCE, mixed, of_log, shares, table_task
-from .batch_tables import GRID_RANGE, NUM_SEEDS, choices, ring_settings, stacked, swept
-from .measuring import curves, exponent, grouped_bars, kept, mean
+from .batch_measuring import SOURCE, mixed, of_log, shares
+from .batch_tables import GRID_RANGE, NUM_SEEDS, choices, stacked, swept
+from .measuring import grouped_bars, kept, mean
 
 
 def _without(
@@ -110,44 +110,6 @@ def _coverage(budget: Budget, folder: Path, on_progress: Callable[[Progress], No
     return Evidence(measured, pictures)
 
 
-def _regret_row(rows: int, seeds: int) -> dict[str, np.ndarray]:
-    ring, policy, spread = ring_settings()
-    grid = goal_grid()
-    made = []
-    for seed in range(seeds):
-        by_ring = swept(table_task(ring, policy, rows, seed, (-4.0, 4.0), spread), ring, (1e2, 1e3))
-        by_grid = swept(table_task(grid, mixed(grid, 0.5), rows, seed, GRID_RANGE), grid, (1e3, 1e4, 1e5))
-        made.append(
-            {"ring": 1.0 - by_ring["picked"], "grid": 1.0 - by_grid["picked"], "gap": 1.0 - by_grid["bound"],
-             "holds": by_grid["bound"] <= by_grid["picked"] + 1e-9}
-        )  # fmt: skip
-    return stacked(made)
-
-
-def _regret(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
-    del on_progress
-    sizes = (1000, 4000) if budget == "smoke" else (1000, 2000, 4000, 8000, 16000, 32000)
-    seeds = {"smoke": 3, "small": 16, "full": 100}[budget]
-    found = {n: kept(folder, f"regret {n} {seeds}", lambda n=n: _regret_row(n, seeds)) for n in sizes}
-    across = np.array(sizes, dtype=float)
-    each = {name: np.stack([found[n][name] for n in sizes]) for name in ("ring", "grid", "gap")}
-    held = np.concatenate([found[n]["holds"] for n in sizes])
-    measured = {
-        "bound": exponent(across, np.maximum(each["gap"], 1e-6), "logs"),
-        "violations": Estimate.exact(float(np.sum(~held)), f"of {len(held)} logs of 1,000 rows or more"),
-        "regret on the grid": exponent(across, np.maximum(each["grid"], 1e-6), "logs"),
-    }
-    picture = curves(
-        across,
-        {"1 - lower bound, grid": each["gap"], "regret, grid": np.maximum(each["grid"], 1e-6)},
-        guides=[-0.5],
-        x_label="rows of the log",
-        y_label="short of the best (share of its value)",
-        title=f"The guarantee closes as 1/√n, {seeds} logs each",
-    )
-    return Evidence(measured, {"regret": picture})
-
-
 COVERAGE = Reproduction(
     "batch:coverage",
     "A log from which state-action pairs are missing",
@@ -159,17 +121,4 @@ COVERAGE = Reproduction(
     _coverage,
 )  # fmt: skip
 
-REGRET = Reproduction(
-    "batch:regret",
-    "How the guarantee closes as the log grows",
-    SOURCE,
-    (
-        Claim("violations", "The lower bound at 95 % is hardly ever above the truth.", "ours to reach", 1.0, "at most",
-              0.0, "smoke", 6),
-        Claim("bound", "For a covered comparator the guarantee falls short by about 1/√n.", SOURCE, -0.5, "equals", 0.2,
-              "small", 16, "log-log slope"),
-    ),
-    _regret,
-)  # fmt: skip
-
-ENTRIES = (COVERAGE, REGRET)
+ENTRIES = (COVERAGE,)

@@ -13,9 +13,9 @@ from jaxtyping import Float
 
 from ..._types import AnyArray
 from ...batch.cloning import cloned
-from ...batch.consistency import RewardScale
 from ...batch.learning import climbed
 from ...batch.problem import Problem, problem_of
+from ...batch.reward_scale import RewardScale
 from ...batch.stackelberg_learner import StackelbergLearner, as_commitment
 from ...calculus.precision import exact
 from ...games.dataset import Dataset

@@ -47,6 +47,7 @@ def swept(task: Problem, process: DecisionProcess, weights: Sequence[float] = WE
         "picked": earned[place],
         "bound": np.asarray(best.lower[0] / top),
         "promised": np.asarray(best.plug_in / top),
+        "feasible": np.asarray(best.is_feasible),
     }
 
 
