@@ -42,6 +42,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from .. import _boundary as boundary
+from .._errors import PrecisionError
 from .._types import AnyArray, Key
 from ..games.dataset import Dataset
 from ..rl.batch_policy import AbstractBatchPolicy
@@ -180,7 +181,13 @@ def consistent(
 
     - `form`, `weight`: which problem; they decide which weights of a table stand at their bounds.
     - `held`: of a problem nearby, to look from there on.
+
+    Raises `PrecisionError` outside of double precision, in which alone these systems can be solved.
     """
+    if jnp.result_type(float) != np.float64:
+        raise PrecisionError(
+            f"{PrecisionError.code} consistent: it needs float64. Call it in `with jax.enable_x64(True):`."
+        )
     toward, first = moments.under(policy)
     matrix = toward.T @ toward + moments.ridge * jnp.eye(toward.shape[1], dtype=toward.dtype)
     problem = (moments, toward, first, matrix)

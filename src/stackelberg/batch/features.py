@@ -61,7 +61,7 @@ class TableFeatures(AbstractFeatures):
         del noise
         assert isinstance(policy, AbstractDiscretePolicy)
         state = jax.nn.one_hot(jnp.asarray(observation)[:, 0].astype(int), self.num_states)
-        return _crossed(state, policy.choice(observation))
+        return crossed(state, policy.choice(observation))
 
 
 class FourierFeatures(AbstractFeatures):
@@ -81,7 +81,7 @@ class FourierFeatures(AbstractFeatures):
     def taken(self, observation: Float[AnyArray, "n d"], action: Float[AnyArray, "n k"]) -> Float[AnyArray, "n w"]:
         """In the columns of the action."""
         chosen = jnp.asarray(action)[:, 0].astype(int)
-        return _crossed(self._of(observation), jax.nn.one_hot(chosen, self.num_actions))
+        return crossed(self._of(observation), jax.nn.one_hot(chosen, self.num_actions))
 
     def averaged(
         self, observation: Float[AnyArray, "n d"], policy: AbstractBatchPolicy, noise: Float[AnyArray, "j n k"] | None
@@ -89,7 +89,7 @@ class FourierFeatures(AbstractFeatures):
         """Each action's columns times its probability."""
         del noise
         assert isinstance(policy, AbstractDiscretePolicy)
-        return _crossed(self._of(observation), policy.choice(observation))
+        return crossed(self._of(observation), policy.choice(observation))
 
     def _of(self, observation: Float[AnyArray, "n d"]) -> Float[AnyArray, "n f"]:
         return with_constant(self.fourier(observation))
@@ -178,7 +178,7 @@ def fixed_noise(policy: AbstractBatchPolicy, rows: int, num_draws: int, key: Key
     return jnp.concatenate([half, -half])[:num_draws]
 
 
-def _crossed(features: Float[AnyArray, "n f"], shares: Float[AnyArray, "n a"]) -> Float[AnyArray, "n w"]:
+def crossed(features: Float[AnyArray, "n f"], shares: Float[AnyArray, "n a"]) -> Float[AnyArray, "n w"]:
     """All products of an entry of one with an entry of the other, the second changing fastest."""
     features, shares = jnp.asarray(features), jnp.asarray(shares)
     return (features[:, :, None] * shares[:, None, :]).reshape(features.shape[0], -1)

@@ -66,16 +66,19 @@ def problem_of(
     kernel: Any = "gaussian",
     bandwidth: Any = None,
     stiffness: Any = STIFFNESS,
+    critic: AbstractFeatures | None = None,
     seed: Any = 0,
     **settings: Any,
 ) -> Problem:
     """The problem of a log; there are half as many test features again as features of the critic.
 
-    `num_features`, `kernel`, `bandwidth`: see `features_for`.  `settings`: see `moments_of`.
+    `num_features`, `kernel`, `bandwidth`: see `features_for`.  `critic`: other features of it, `last_layer_features`
+    say.  `stiffness`: of the fence, see `fence_for`; 0 for none.  `settings`: see `moments_of`.
     """
     of_critic, of_tests, of_noise, of_signs = jr.split(jr.key(boundary.whole_number("seed", seed, low=0)), 4)
     count = boundary.whole_number("num_features", num_features, low=1)
-    critic = features_for(data, count, kernel=kernel, bandwidth=bandwidth, key=of_critic)
+    if critic is None:
+        critic = features_for(data, count, kernel=kernel, bandwidth=bandwidth, key=of_critic)
     tests = features_for(data, -(-3 * count // 2), kernel=kernel, bandwidth=bandwidth, key=of_tests)
     ridge = settings.pop("ridge", TABLE_RIDGE if isinstance(critic, TableFeatures) else RIDGE)
     if stiffness > 0.0 and not isinstance(critic, TableFeatures):
