@@ -45,9 +45,16 @@ class Fence(eqx.Module):
 
         The first of the sides feels the pull.
         """
+        stiff, pull = self.curved(held, part)
+        pulled = jnp.asarray(sides).at[:, 0].add(pull)
+        return jax.scipy.linalg.solve(matrix + stiff, pulled, assume_a="pos")
+
+    def curved(
+        self, held: Float[AnyArray, "h"], part: Any = 1.0
+    ) -> tuple[Float[AnyArray, "w w"], Float[AnyArray, "w"]]:
+        """What the values that are held add to half the curvature, and how they pull."""
         out, share = self._out(held), self._share(part)
-        pulled = jnp.asarray(sides).at[:, 0].add(share * out.T @ jnp.nan_to_num(held))
-        return jax.scipy.linalg.solve(matrix + share * out.T @ out, pulled, assume_a="pos")
+        return share * out.T @ out, share * out.T @ jnp.nan_to_num(held)
 
     def penalty(self, omega: Float[AnyArray, "w"], held: Float[AnyArray, "h"]) -> Float[AnyArray, ""]:
         """What the values that are held cost."""

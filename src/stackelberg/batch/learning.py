@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
 
 import equinox as eqx
 import jax
@@ -19,6 +19,7 @@ from ..games.dataset import Dataset
 from ..rl.batch_policy import AbstractBatchPolicy
 from .cloning import EXAMPLE, HIDDEN, cloned
 from .consistency import PLUG_IN, consistent
+from .last_layer import last_layer_features
 from .problem import Problem, problem_of, values_on
 from .reward_scale import RewardScale
 from .stackelberg_learner import Leader, StackelbergLearner
@@ -30,6 +31,12 @@ WEIGHTS = (1e1, 1e2, 1e3, 1e4, 1e5, 1e6)
 
 MILDER = (1.0, 0.5, 0.25, 0.1)
 """Parts of the radius: where nothing is guaranteed at the first, the next decides, and a warning says so."""
+
+Rule: TypeAlias = Literal["bound", "halves"]
+CriticKind: TypeAlias = Literal["random", "learned"]
+
+RULES: tuple[Rule, ...] = ("bound", "halves")
+CRITICS: tuple[CriticKind, ...] = ("random", "learned")
 
 FEW = 5.0
 """Rows for each state and action that is met, below which the radius is not to be trusted."""
@@ -44,6 +51,8 @@ class Candidate:
     - `plug_in`: the value of the most consistent critic.  `is_feasible`: whether that one is within ε.
     - `is_settled`: whether the critics behind these numbers were found.
     - `out_of_range`: the share of the log's rows where the answering critic leaves the range that values can have.
+    - `crossed`: what policies that were learned with this weight from one half of the log are worth by the most
+      consistent critic of the other half, the mean of both ways; NaN where that was not asked.
     """
 
     weight: float
@@ -54,13 +63,14 @@ class Candidate:
     is_feasible: bool
     is_settled: bool
     out_of_range: float
+    crossed: float = np.nan
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedPolicy:
     """What a log teaches, and how far to trust it.
 
-    - `policy`: the policy.  `weight`: the λ that it was learned with, chosen by `lower`.
+    - `policy`: the policy.  `weight`: the λ that it was learned with, chosen by the log alone.
     - `value`: its value for each step (1 - discount times the discounted return), in reward units: that of the most
       consistent critic, from the least consistent value on; no upper end is claimed.
     - `behaviour`: what the logging policy earned in the same units, by the same bound.
@@ -93,6 +103,7 @@ class LearnedPolicy:
                         "radius": one.radius,
                         "is_feasible": one.is_feasible,
                         "out_of_range": one.out_of_range,
+                        "crossed": one.crossed,
                     }
                     for one in self.candidates
                 ],
@@ -108,10 +119,12 @@ def learn_policy(
     discount: Any,
     reward_range: Any = None,
     weights: Sequence[Any] = WEIGHTS,
+    rule: Any = None,
     leader: Leader = "total",
     level: Any = 0.95,
     num_steps: Any = 400,
     learning_rate: Any = None,
+    critic: Any = "random",
     num_features: Any = 150,
     hidden: tuple[int, ...] = HIDDEN,
     kernel: Any = "gaussian",
@@ -120,15 +133,19 @@ def learn_policy(
     seed: Any = 0,
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> LearnedPolicy:
-    """Learn a policy from a log by `StackelbergLearner`, once for each weight, and keep that of the best lower bound.
+    """Learn a policy from a log by `StackelbergLearner`, once for each weight, and keep what the log speaks for.
 
     - `discount`: in [0, 1).  `reward_range`: least and most that a step can pay; those of the log (and 0, where it
       has ends) when left out.
     - `weights`: λ that are tried.  `level`: of the lower bound.
+    - `rule`: by what one is chosen. "bound": by the lower bound. "halves": by its sum with what policies of one half of
+      the log are worth to the other, which takes three times as long. Tables take the first when left out, features the
+      second: their bound holds for very many policies at once, and is too careful to choose by.
     - `num_steps`, `learning_rate`: of Adam, from cloned behaviour on; the rate is 0.1 for tables and 0.003 for networks
       when left out.
+    - `critic`: "random" features of a kernel, or "learned", the last layer of a network, see `last_layer_features`.
     - `num_features`, `kernel`, `bandwidth`: of the critic, see `features_for`; there are half as many test features
-      again. `hidden`: layers of the policy. Tables need none of these.
+      again, which are always random. `hidden`: layers of the policy. Tables need none of these.
     - `start_share`: see `moments_of`.
     - `on_progress`: called with the share that is done.
 
@@ -139,16 +156,31 @@ def learn_policy(
     scale = RewardScale(float(low), float(high), discount)
     start = cloned(log, hidden=hidden, seed=seed)
     steps = boundary.whole_number("num_steps", num_steps, low=1)
+    is_table = bool(log.num_states and log.num_actions)
+    by = ("bound" if is_table else "halves") if rule is None else boundary.one_of("rule", rule, RULES)
+    is_learned = boundary.one_of("critic", critic, CRITICS) == "learned" and not is_table
+    rate = (0.1 if is_table else 3e-3) if learning_rate is None else learning_rate
+    kind = {"num_features": num_features, "kernel": kernel, "bandwidth": bandwidth, "start_share": start_share}
+
+    def told_by(rows: Dataset) -> Problem:
+        features = last_layer_features(rows, start, scale, width=num_features, seed=seed) if is_learned else None
+        made = problem_of(rows, start, scale, seed=seed, start=log.starts, critic=features, **kind)
+        return made._replace(moments=jax.tree.map(jnp.asarray, made.moments))
+
+    def learned(problem: Problem, weight: Any) -> AbstractBatchPolicy:
+        learner = StackelbergLearner(problem.moments, start, "penalty", weight, leader=leader, learning_rate=rate)
+        return jax.tree.map(np.asarray, climbed(_traced(learner), steps))
+
     with jax.enable_x64(True):
-        kind = {"num_features": num_features, "kernel": kernel, "bandwidth": bandwidth}
-        problem = problem_of(log, start, scale, seed=seed, start_share=start_share, **kind)
-        problem = problem._replace(moments=jax.tree.map(jnp.asarray, problem.moments))
-        rate = (0.1 if problem.is_table else 3e-3) if learning_rate is None else learning_rate
+        problem = told_by(log)
+        parts = [told_by(half) for half in halves(log, seed)] if by == "halves" else []
         base, found = judged(problem, start, PLUG_IN, level), []
         for turn, weight in enumerate(weights):
-            learner = StackelbergLearner(problem.moments, start, "penalty", weight, leader=leader, learning_rate=rate)
-            policy = jax.tree.map(np.asarray, climbed(_traced(learner), steps))
-            found.append(judged(problem, policy, learner.weight, level))
+            one = judged(problem, learned(problem, weight), weight, level)
+            if parts:
+                ways = zip(parts, reversed(parts), strict=True)
+                one = replace(one, crossed=float(np.mean([valued(other, learned(own, weight)) for own, other in ways])))
+            found.append(one)
             on_progress((turn + 1) / len(weights))
     best, part = chosen(found, scale.high - scale.low)
     held = jax.tree.map(np.asarray, problem.moments)  # what leaves is NumPy's
@@ -177,13 +209,30 @@ def climbed(learner: StackelbergLearner, num_steps: int) -> AbstractBatchPolicy:
     return jax.lax.scan(step, learner.init(jr.key(0)), jnp.arange(num_steps))[0].policy
 
 
-def chosen(candidates: Sequence[Candidate], span: float) -> tuple[Candidate, float]:
-    """The candidate of the best lower bound, and the part of the radius at which the bound told them apart.
+def halves(data: Dataset, seed: Any) -> tuple[Dataset, Dataset]:
+    """Two logs of single transitions, every row in one of them by chance."""
+    generator = np.random.Generator(np.random.Philox([boundary.whole_number("seed", seed, low=0), 2]))
+    mixed = generator.permutation(len(data))
+    return data.taken(np.sort(mixed[::2])), data.taken(np.sort(mixed[1::2]))
 
+
+@exact
+def valued(problem: Problem, policy: AbstractBatchPolicy) -> float:
+    """What a policy is worth for each step by the most consistent critic, in reward units."""
+    return float(problem.moments.scale.restored(np.clip(float(problem.most_consistent(policy).plug_in), 0.0, 1.0)))
+
+
+def chosen(candidates: Sequence[Candidate], span: float) -> tuple[Candidate, float]:
+    """The candidate that a log speaks for, and the part of the radius at which its bound told it from the others.
+
+    That of the best lower bound, or, where halves of the log were asked about each other, of the largest sum of both.
     `span`: of the rewards. Critics that cannot be consistent guarantee nothing, and their candidates are passed over
     while there are others.
     """
     feasible = [one for one in candidates if one.is_feasible] or list(candidates)
+    crossed = np.array([one.crossed for one in feasible])
+    if np.all(np.isfinite(crossed)):
+        return feasible[int(np.argmax(crossed + [one.lower[0] for one in feasible]))], 1.0
     for place, part in enumerate(MILDER):
         lows = np.array([one.lower[place] for one in feasible])
         # Below what is worth telling apart, all bounds stand at the floor.
@@ -235,6 +284,7 @@ def _traced(learner: StackelbergLearner) -> StackelbergLearner:
 
 def _warnings(best: Candidate, part: float, base: Candidate, problem: Problem, is_own_range: bool) -> tuple[str, ...]:
     notes, rows = [], _rows_for_each(problem.data)
+    low, high = float(problem.moments.scale.low), float(problem.moments.scale.high)
     if not best.is_settled:
         notes.append("The search for the critic's answer did not come to rest: its values are not to be used.")
     if not best.is_feasible:
@@ -247,6 +297,8 @@ def _warnings(best: Candidate, part: float, base: Candidate, problem: Problem, i
             f"At the level asked for the log guarantees nothing to any of the policies; they were told apart at "
             f"{part:g} of the radius, which is a guess and no guarantee."
         )
+    elif best.lower[0] < low + 1e-3 * (high - low):
+        notes.append("At the level asked for the log guarantees the policy next to nothing.")
     if rows < FEW:
         notes.append(
             f"There are {rows:.1f} rows on average for each state and action that the log meets: residuals that are "

@@ -34,7 +34,7 @@ class Stationarity:
     - `follower_slope`: length of the follower's derivative where it is free; 0 up to rounding, by a linear solve.
     - `follower_curvature`: the least curvature of the follower's loss over free weights; above 0 where its answer is
       unique.
-    - `num_held`: weights of the critic at a bound.
+    - `num_held`: weights of the critic at a bound, or values that its fence holds.
     """
 
     leader_slope: float
@@ -55,23 +55,23 @@ def stationarity(learner: StackelbergLearner, policy: AbstractBatchPolicy) -> St
     flat, unravel = ravel_pytree(policy)
     found = consistent(learner.moments, policy, learner.form, learner.weight)
     slope = _slope(learner, unravel, flat)
-    toward, first = learner.moments.under(policy)
-    free = np.asarray(jnp.isnan(found.held))
-    multiplier, omega = (
-        float(found.multiplier(learner.form, learner.weight)),
-        found.critic(learner.form, learner.weight),
-    )
-    matrix = np.asarray(toward.T @ toward) + float(learner.moments.ridge) * np.eye(len(free))
-    own = np.asarray(first) + 2.0 * multiplier * (
-        matrix @ np.asarray(omega) - np.asarray(toward.T @ learner.moments.paid)
-    )
+    toward, first = (np.asarray(one) for one in learner.moments.under(policy))
+    multiplier = float(found.multiplier(learner.form, learner.weight))
+    omega, held = np.asarray(found.critic(learner.form, learner.weight)), np.asarray(found.held)
+    matrix = toward.T @ toward + float(learner.moments.ridge) * np.eye(len(omega))
+    pull = toward.T @ np.asarray(learner.moments.paid)
+    free = np.isnan(held)
+    if learner.moments.fence is not None:
+        stiff, back = learner.moments.fence.curved(jnp.asarray(held))
+        matrix, pull, free = matrix + np.asarray(stiff), pull + np.asarray(back), np.ones(len(omega), dtype=bool)
+    own = first + 2.0 * multiplier * (matrix @ omega - pull)
     least = np.linalg.eigvalsh(matrix[np.ix_(free, free)])[0] if free.any() else np.inf
     return Stationarity(
         float(jnp.linalg.norm(slope)),
         _least_curvature(learner, unravel, flat),
         float(np.linalg.norm(own[free])),
         2.0 * multiplier * float(least),
-        int((~free).sum()),
+        int((~np.isnan(held)).sum()),
     )
 
 

@@ -20,6 +20,10 @@ def learn(
     level: Annotated[float, typer.Option(help="Of the lower bound.", callback=options.fraction)] = 0.95,
     num_steps: Annotated[int, typer.Option("--steps", help="Of the optimiser, for each weight.", min=1)] = 400,
     num_features: Annotated[int, typer.Option("--features", help="Of the critic, for each action.", min=1)] = 150,
+    rule: Annotated[
+        str | None, typer.Option("--rule", help="The weight: by its bound, or by halves (thrice as long).")
+    ] = None,
+    critic: Annotated[str, typer.Option("--critic", help="Its features: random, or learned by a network.")] = "random",
     only_coverage: Annotated[bool, typer.Option("--coverage", help="Say what the log can support, and stop.")] = False,
     report: Annotated[
         Path | None, typer.Option("--report", help="Write one HTML page with all of it.", dir_okay=False)
@@ -42,7 +46,7 @@ def learn(
     from . import learning, output
 
     settings = {"discount": discount, "reward_range": reward_range, "level": level, "num_steps": num_steps}
-    settings |= {"num_features": num_features, "seed": seed}
+    settings |= {"num_features": num_features, "rule": rule, "critic": critic, "seed": seed}
     data = learning.read(log)
     with output.progress("learning", quiet=quiet, total=None if only_coverage else learning.NUM_WEIGHTS) as advance:
         found = learning.learned(log, data, {} if only_coverage else settings, advance)

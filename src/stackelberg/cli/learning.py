@@ -30,7 +30,7 @@ WORDS = {
     "leader_curvature": "leader's least curvature (not below 0, up to rounding)",
     "follower_slope": "length of the follower's derivative (0 up to rounding)",
     "follower_curvature": "follower's least curvature (above 0)",
-    "num_held": "weights of the critic at the end of their range",
+    "num_held": "weights or values of the critic at the end of their range",
 }
 """Conditions of an equilibrium, as the page says them."""
 
@@ -127,11 +127,12 @@ def candidates_table(got: LearnedPolicy) -> Table:
             f"{one.weight:g}" + (" *" if one.weight == got.weight else ""),
             f"{one.lower[0]:.5g}",
             f"{one.plug_in:.5g}",
+            f"{one.crossed:.5g}" if np.isfinite(one.crossed) else "not asked",
             "" if one.is_feasible else "no critic is consistent",
         )
         for one in got.candidates
     ]
-    return Table(("weight", "lower bound", "most consistent critic", ""), rows)
+    return Table(("weight", "lower bound", "most consistent critic", "one half by the other", ""), rows)
 
 
 def _warnings(found: Learned) -> tuple[str, ...]:
@@ -169,7 +170,7 @@ def _page(found: Learned) -> dict[str, Any]:
         facts += [
             ("policy", f"{got.value.value:.4g} a step", f"at least {got.value.low:.4g}"),
             ("log's own", f"{got.behaviour.value:.4g} a step", f"at least {got.behaviour.low:.4g}"),
-            ("weight", f"{got.weight:g}", "chosen by the lower bound"),
+            ("weight", f"{got.weight:g}", "chosen by the log alone"),
         ]
         tables.append(("Weights that were tried, values for each step", candidates_table(got)))
         kept = got.stationarity.to_json()
