@@ -24,6 +24,8 @@ from .games.partially_observed import PartiallyObserved, aliased_fork, corridor
 from .games.control import AbstractControl
 from .games.domains.control import CartPole, LineFork, Pendulum, PointMass
 from .games.domains.glucose import GlucoseControl, Patient, generated_patient
+from .games.domains.padova import PadovaPatient, padova_glucose, padova_patients
+from .games.domains.padova_control import PadovaControl
 from .games.domains.patrol import patrol_park
 from .games.domains.tariff import TariffGame, day_tariff
 from .games.files import GameSummary, check_game, game_from_json, game_template, game_to_json, read_game, write_game
@@ -36,6 +38,7 @@ from .games.generators_markov import random_markov_game
 from .games.generators_process import goal_grid, noisy_ring
 from .games.dataset import Dataset, joined_logs
 from .games.dataset_files import read_log, write_log
+from .games.ohio_files import read_ohio
 from .games.logs import control_log, process_log
 from .games.choices import Choices, from_frequencies
 from .games.choices_files import choices_template, read_choices, write_choices

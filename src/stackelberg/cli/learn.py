@@ -11,7 +11,7 @@ from . import options
 
 
 def learn(
-    log: Annotated[str, typer.Argument(metavar="LOG", help="A log (.csv, .parquet, .npz, .hdf5).")],
+    log: Annotated[str, typer.Argument(metavar="LOG", help="A log (.csv, .parquet, .npz, .hdf5, .xml).")],
     discount: Annotated[float, typer.Option("--discount", "-d", help="Of later rewards: 0 <= x < 1.")] = 0.95,
     reward_range: Annotated[
         tuple[float, float] | None,

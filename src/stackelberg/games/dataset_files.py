@@ -1,4 +1,4 @@
-"""Logs from and to files: CSV, Parquet and NPZ of our own, and the HDF5 layout of D4RL for reading."""
+"""Logs from and to files: CSV, Parquet and NPZ of our own; D4RL's HDF5 and OhioT1DM's XML for reading."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from .._errors import FileError, InputError, MissingExtraError
 from .csv_table import parsed, read_table
 from .dataset import Dataset
 from .npz import read_arrays, write_arrays
+from .ohio_files import read_ohio
 
 
 COLUMN, SUFFIX, SCHEMA_MARK = "E-LOG-001", "E-LOG-002", "E-LOG-003"
 
 SCHEMA = "stackelberg-log/1"
 
-SUFFIXES = (".csv", ".parquet", ".npz", ".hdf5", ".h5")
+SUFFIXES = (".csv", ".parquet", ".npz", ".hdf5", ".h5", ".xml")
 
 MAX_ROWS = 5_000_000
 
@@ -50,6 +51,7 @@ def read_log(
     - `.npz`: the fields of `Dataset` by name, as `write_log` writes them; `episode_lengths` in place of `episode`.
     - `.hdf5`, `.h5`: the names of D4RL (observations, actions, rewards, terminals, timeouts). Needs the extra `logs`,
       as `.parquet` does.
+    - `.xml`: a patient in the layout of OhioT1DM, as `read_ohio` reads it where nothing else is said.
     - `num_actions`, `num_states`: of discrete ones; where left out, one more than the largest number of a column
       `action` or `state`, and for other files what they say.
 
@@ -61,6 +63,8 @@ def read_log(
         arrays, own = _from_columns(columns, shown)
     elif suffix == ".npz":
         arrays, own = _from_npz(read_arrays(read_bytes(path, limit=limit), shown, limit), shown)
+    elif suffix == ".xml":
+        arrays, own = _from_ohio(path, limit)
     else:
         arrays, own = _from_hdf5(path, shown)
     own |= {name: given for name, given in (("num_actions", num_actions), ("num_states", num_states)) if given}
@@ -266,6 +270,12 @@ def _from_hdf5(path: PathName, shown: str) -> tuple[dict[str, Any], dict[str, An
         cut[-1] = 1.0
     columns = {"observation": now, "action": actions, "reward": rewards, "next_observation": then}
     return columns | {"terminal": over, "truncated": cut}, {}
+
+
+def _from_ohio(path: PathName, limit: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    data = read_ohio(path, limit=limit)
+    arrays = {name: getattr(data, name) for name in FIELDS if name != "propensity"}
+    return arrays, {"num_actions": data.num_actions, "names": data.names}
 
 
 def _as_columns(data: Dataset) -> dict[str, np.ndarray]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import equinox as eqx
 import jax
@@ -14,13 +14,16 @@ import numpy as np
 from jaxtyping import Float
 
 from ..._claims import Budget, Claim
+from ..._disk import PathName
 from ..._record import Estimate
 from ..._types import AnyArray, Key
 from ...batch.cloning import cloned
 from ...batch.learning import LearnedPolicy, learn_policy
 from ...games.control import Act, episodes_of
 from ...games.dataset import Dataset, joined_logs
-from ...games.domains.glucose import OBSERVED, GlucoseControl, generated_patient
+from ...games.domains.glucose import GlucoseControl, generated_patient
+from ...games.domains.padova import padova_patients
+from ...games.domains.padova_control import PadovaControl
 from ...games.logs import control_log
 from ...rl.batch_policy import AbstractDiscretePolicy
 from ..running.runner import Progress
@@ -38,6 +41,9 @@ SIZES: dict[Budget, tuple[int, int, int, int, int]] = {
     "full": (20_000, 20, 20, 400, 100),
 }
 """Rows, patients of the log, fresh patients, steps, features of the critic for each action."""
+
+
+AnyPatient: TypeAlias = GlucoseControl | PadovaControl
 
 
 class Days(NamedTuple):
@@ -64,23 +70,34 @@ def narrow(state: AnyArray, key: Key) -> AnyArray:
 
 def pooled_log(act: Act, rows: int, patients: int, seed: int) -> Dataset:
     """One log of several generated patients, each as many rows."""
+    return log_of([GlucoseControl(generated_patient(1_000 * (seed + 1) + number)) for number in range(patients)],
+                  act, rows, seed)  # fmt: skip
+
+
+def padova_worlds(path: PathName, names: Any = None, ratios: PathName = None) -> list[PadovaControl]:
+    """UVA/Padova patients of a table that the user has; see `padova_patients`."""
+    return [PadovaControl(one) for one in padova_patients(path, names, ratios=ratios).values()]
+
+
+def log_of(worlds: Sequence[AnyPatient], act: Act, rows: int, seed: int) -> Dataset:
+    """One log of several patients, each as many rows."""
     parts = []
-    for number in range(patients):
-        world = GlucoseControl(generated_patient(1_000 * (seed + 1) + number))
+    for number, world in enumerate(worlds):
         key = jr.fold_in(jr.key(seed), number)
-        parts.append(control_log(world, act, rows // patients, key, observe=world.observed, names=OBSERVED))
+        names = world.observation_names
+        parts.append(control_log(world, act, rows // len(worlds), key, observe=world.observed, names=names))
     return joined_logs(parts)
 
 
 @eqx.filter_jit
-def _days(world: GlucoseControl, policy: AbstractDiscretePolicy | None, key: Key) -> Days:
+def _days(world: AnyPatient, policy: AbstractDiscretePolicy | None, key: Key) -> Days:
     def act(state, key):
         if policy is None:
             return sloppy(state, key)
         return jax.nn.one_hot(policy.greedy(world.observed(state)[None])[0, 0].astype(int), 5)
 
     played = episodes_of(world, act, key, EPISODES)
-    glucose = played.then[..., 0]
+    glucose = world.glucose(played.then)
     share = lambda where: jnp.mean(where.astype(float))
     return Days(
         share((glucose >= 70.0) & (glucose <= 180.0)),
@@ -93,11 +110,16 @@ def _days(world: GlucoseControl, policy: AbstractDiscretePolicy | None, key: Key
 
 def days_of(policy: AbstractDiscretePolicy | None, patients: int) -> dict[str, np.ndarray]:
     """Each fresh patient's shares under a policy, or under sloppy dosing."""
+    return days_in([GlucoseControl(generated_patient(500_000 + number)) for number in range(patients)], policy)
+
+
+def days_in(worlds: Sequence[AnyPatient], policy: AbstractDiscretePolicy | None) -> dict[str, np.ndarray]:
+    """Each patient's shares under a policy, or under sloppy dosing."""
     thin = lambda leaf: jnp.asarray(leaf, jnp.float32) if eqx.is_inexact_array(leaf) else leaf
     made = []
-    for number in range(patients):
-        patient = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), generated_patient(500_000 + number))
-        world = GlucoseControl()
+    for number, world in enumerate(worlds):
+        # Arrays in place of numbers, so that all patients are one compiled program.
+        patient = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), world.patient)
         world = eqx.tree_at(lambda one: one.patient, world, patient)
         made.append(_days(world, None if policy is None else jax.tree.map(thin, policy), jr.key(number)))
     return {name: np.array([float(getattr(one, name)) for one in made]) for name in Days._fields}

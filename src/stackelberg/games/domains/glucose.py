@@ -14,22 +14,37 @@ from jaxtyping import Bool, Float
 from ... import _boundary as boundary
 from ..._types import AnyArray, Key
 from ..control import AbstractControl
+from .dosing import (
+    CARBOHYDRATES_HOLD,
+    INSULIN_HOLDS,
+    MINUTES,
+    MULTIPLIERS,
+    advised_bolus,
+    by_hour,
+    dose,
+    next_meal,
+    payment,
+    risk,
+)
 
 
-MULTIPLIERS = (0.0, 0.5, 1.0, 1.5, 2.0)
-"""Of the calculator's bolus: the actions."""
-
-MINUTES = 30
 SUBSTEPS = 30
-
-MEAL_HOURS = (7.0, 10.0, 12.5, 16.0, 19.0, 22.0)
-MEAL_GRAMS = (45.0, 10.0, 70.0, 10.0, 80.0, 10.0)
-MEAL_CHANCE = (0.95, 0.3, 0.95, 0.3, 0.95, 0.3)
 
 STATE = (
     "glucose", "effect", "insulin", "depot", "stomach", "gut",
     "insulin on board", "carbohydrates on board", "hour", "glucose before", "meal", "meal as told",
 )  # fmt: skip
+
+OBSERVED = (
+    "glucose/100",
+    "slope/30",
+    "insulin on board",
+    "carbohydrates on board/50",
+    "meal/50",
+    "sin hour",
+    "cos hour",
+)
+"""Names of what is observed."""
 
 
 class Patient(eqx.Module):
@@ -107,6 +122,7 @@ class GlucoseControl(AbstractControl):
     num_features: ClassVar[int] = len(STATE)
     num_actions: ClassVar[int] = len(MULTIPLIERS)
     action_size: ClassVar[int] = len(MULTIPLIERS)
+    observation_names: ClassVar[tuple[str, ...]] = OBSERVED
 
     def __init__(self, patient: Any = None, num_steps: Any = 144, announced: Any = 0.8) -> None:
         chosen = generated_patient(0) if patient is None else patient
@@ -127,8 +143,7 @@ class GlucoseControl(AbstractControl):
 
     def step(self, state: Float[AnyArray, "d"], action: Float[AnyArray, "k"], key: Key) -> Float[AnyArray, "d"]:
         """Half an hour in steps of a minute; then the next meal is announced."""
-        of_size, of_error, of_told, of_chance = jr.split(key, 4)
-        bolus = jnp.sum(action * jnp.asarray(MULTIPLIERS)) * self.calculator(state)
+        bolus = dose(action, self.calculator(state))
         one = self.patient
         body = jnp.asarray(state).at[3].add(bolus).at[4].add(state[10]).at[6].add(bolus).at[7].add(state[10])
 
@@ -148,23 +163,22 @@ class GlucoseControl(AbstractControl):
             body = body.at[:6].add(by * (MINUTES / SUBSTEPS))
             body = body.at[0].set(jnp.clip(body[0], 20.0, 600.0))
             # What the calculator believes: an hour for carbohydrates, two for insulin.
-            return body.at[6].multiply(1.0 - 1.0 / 120.0).at[7].multiply(1.0 - 1.0 / 60.0)
+            return body.at[6].multiply(1.0 - 1.0 / INSULIN_HOLDS).at[7].multiply(1.0 - 1.0 / CARBOHYDRATES_HOLD)
 
         after = jax.lax.fori_loop(0, SUBSTEPS, minute, body)
         hour = jnp.mod(state[8] + MINUTES / 60.0, 24.0)
-        due = jnp.abs(jnp.asarray(MEAL_HOURS) - hour) < 0.01
-        grams = jnp.sum(due * jnp.asarray(MEAL_GRAMS)) * jnp.maximum(1.0 + 0.25 * jr.normal(of_size), 0.2)
-        grams = grams * (jr.uniform(of_chance) < jnp.sum(due * jnp.asarray(MEAL_CHANCE)))
-        is_snack = jnp.sum(due * jnp.asarray(MEAL_GRAMS)) < 20.0
-        is_told = ~is_snack | (jr.uniform(of_told) < self.announced)
-        told = grams * jnp.maximum(1.0 + 0.3 * jr.normal(of_error), 0.0) * is_told
+        grams, told = next_meal(hour, self.announced, key)
         return after.at[8].set(hour).at[9].set(state[0]).at[10].set(grams).at[11].set(told)
 
     def calculator(self, state: Float[AnyArray, "d"]) -> Float[AnyArray, ""]:
         """Units of the bolus that the usual calculator advises."""
         one = self.patient
-        over = jnp.maximum(state[0] - 140.0, 0.0) / one.correction
-        return jnp.maximum(state[11] / one.carbohydrate_ratio + over - state[6], 0.0)
+        ratio = one.carbohydrate_ratio
+        return advised_bolus(state[0], state[11], state[6], ratio=ratio, correction=one.correction)
+
+    def glucose(self, state: Float[AnyArray, "*n d"]) -> Float[AnyArray, "*n"]:
+        """In blood, mg/dL."""
+        return jnp.asarray(state)[..., 0]
 
     def settled(self, state: Float[AnyArray, "d"]) -> Float[AnyArray, "d"]:
         """Amounts are not negative."""
@@ -175,10 +189,7 @@ class GlucoseControl(AbstractControl):
     ) -> Float[AnyArray, ""]:
         """One less a tenth of the risk, of glucose between the two states."""
         del action
-        glucose = 0.5 * (state[0] + then[0])
-        high = jnp.maximum(glucose - 140.0, 0.0) ** 1.35 / 30.0
-        low = jnp.maximum(80.0 - glucose, 0.0) ** 2 / 30.0
-        return jnp.clip(1.0 - (high + low) / 10.0, 0.0, 1.0)
+        return payment(risk(0.5 * (state[0] + then[0])))
 
     def is_over(self, then: Float[AnyArray, "d"]) -> Bool[AnyArray, ""]:
         """Never before the last step; what is severe is counted apart."""
@@ -188,7 +199,6 @@ class GlucoseControl(AbstractControl):
     def observed(self, state: Float[AnyArray, "*n d"]) -> Float[AnyArray, "*n o"]:
         """What sensor and diary tell: glucose, its slope, insulin and carbohydrates on board, the meal, the hour."""
         state = jnp.asarray(state)
-        turn = 2.0 * jnp.pi * state[..., 8] / 24.0
         one = self.patient
         return jnp.stack(
             [
@@ -197,19 +207,7 @@ class GlucoseControl(AbstractControl):
                 state[..., 6] * one.correction / 100.0,
                 state[..., 7] / 50.0,
                 state[..., 11] / 50.0,
-                jnp.sin(turn),
-                jnp.cos(turn),
+                *by_hour(state[..., 8]),
             ],
             axis=-1,
         )
-
-
-OBSERVED = (
-    "glucose/100",
-    "slope/30",
-    "insulin on board",
-    "carbohydrates on board/50",
-    "meal/50",
-    "sin hour",
-    "cos hour",
-)
