@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import deep, exact_solvers, fit, learning, markov, model_based, quantal, runs, security, start
+from . import batch, deep, exact_solvers, fit, learning, markov, model_based, quantal, runs, security, start
 from .measure import Row
 
 
@@ -27,6 +27,7 @@ SECTIONS = {
     "learning": learning,
     "deep": deep,
     "model_based": model_based,
+    "batch": batch,
     "runs": runs,
     "start": start,
 }

@@ -45,6 +45,7 @@ def compare(
     ours: Callable[[], Any],
     *,
     peer: Callable[[], Any] | None = None,
+    peer_seconds: Callable[[], float] | None = None,
     peer_name: str = "",
     units: int = 1,
     peer_units: float = 1,
@@ -54,6 +55,7 @@ def compare(
 ) -> Row:
     """Time `ours` and `peer` in turn, after one warm-up of ours (compilation is not counted).
 
+    `peer_seconds`: instead of `peer`, where it runs in a process of its own and tells its CPU seconds.
     `units` and `peer_units` say how many units of the work one call does, so that a slow peer can do a sample.
     """
     ours()
@@ -62,6 +64,8 @@ def compare(
         mine.append(cpu_seconds(ours) / units)
         if peer is not None:
             theirs.append(cpu_seconds(peer) / peer_units)
+        elif peer_seconds is not None:
+            theirs.append(peer_seconds() / peer_units)
     ratios = [b / a for a, b in zip(mine, theirs, strict=False)]
     return Row(
         section=section,

@@ -168,6 +168,9 @@ from .batch.tabular import counted_plan, covered_value
 from .batch.policy_iteration import GreedyPolicy, policy_iteration
 from .batch.neural_learner import NeuralStackelbergLearner
 from .batch.actor_critic import TD3BC, ImplicitQLearning
+from .batch.conservative import ConservativeActorCritic, ConservativeQLearning, fitted_q_iteration
+from .batch.adversarial import AdversarialActorCritic
+from .batch.bellman_pessimism import PessimisticSoftIteration, SoftCritic, bellman_moments
 from .batch.policy_files import read_batch_policy, write_batch_policy
 from .quantal.bonus import Uncertainty
 from .quantal.finite_class import DrawnClass, FiniteClass, class_around, class_for_policies

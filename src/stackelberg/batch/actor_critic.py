@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -40,7 +41,7 @@ class Rows(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """Networks and their targets, with the memories of their optimisers; `value` is IQL's."""
+    """Networks and their targets, with the memories of their optimisers; `value` is IQL's alone."""
 
     actor: Any
     critics: Any
@@ -51,7 +52,7 @@ class Trained(NamedTuple):
 
 
 class AbstractActorCritic(AbstractCompiledLearner):
-    """Twin critics and an actor by minibatches of a log: what the two methods of this file share."""
+    """Twin critics and an actor by minibatches of a log: what methods for continuous actions share."""
 
     rows: eqx.AbstractVar[Rows]
     centre: eqx.AbstractVar[Float[AnyArray, "d"]]
@@ -79,7 +80,7 @@ class AbstractActorCritic(AbstractCompiledLearner):
         of_actor, of_critics, of_value = jr.split(key, 3)
         width, size = self.rows.observation.shape[1], self.rows.action.shape[1]
         make = lambda inputs, outputs, key: network(inputs, outputs, self.hidden, key, activation=Relu())
-        actor = make(width, size, of_actor)
+        actor = self.blank_actor(make(width, size, of_actor))
         critics = eqx.filter_vmap(lambda key: make(width + size, 1, key))(jr.split(of_critics))
         value = make(width, 1, of_value)
         memories = (at_rest(actor), at_rest(critics), at_rest(value))
@@ -94,19 +95,39 @@ class AbstractActorCritic(AbstractCompiledLearner):
         """The policy as one array."""
         return as_commitment(self.policy(state))
 
-    def _judged(
-        self, state: Trained, batch: Rows, target: Float[AnyArray, "b"]
-    ) -> tuple[Any, Any, dict[str, Float[AnyArray, ""]]]:
-        """The critics after a step towards the target, their memory, and what is recorded."""
-        lost = lambda critics: jnp.mean((_valued(critics, batch.observation, batch.action) - target) ** 2)
-        loss, slope = eqx.filter_value_and_grad(lost)(state.critics)
-        critics, memory = moved(state.critics, state.memories[1], slope, self.learning_rate)
-        return critics, memory, {"critic_loss": loss, "promised": jnp.mean(target)}
+    @abstractmethod
+    def blank_actor(self, made: eqx.nn.MLP) -> Any:
+        """The actor before the first step, around a network that maps standardised observations to actions."""
 
+    @abstractmethod
     def policy(self, state: Trained) -> TanhGaussian:
-        """The actor, to be played: its greedy action is tanh of the network."""
+        """The actor, to be played on observations as they stand in the log."""
+
+    def _judged(
+        self,
+        state: Trained,
+        batch: Rows,
+        target: Float[AnyArray, "b"],
+        more: Callable[[Any, Float[AnyArray, "c b"]], Any] = lambda critics, here: 0.0,
+    ) -> tuple[Any, Any, dict[str, Float[AnyArray, ""]]]:
+        """The critics after a step towards the target, their memory, and what is recorded.
+
+        `more`: added to their loss, of the critics and their values of the log's actions.
+        """
+
+        def lost(critics):
+            here = valued(critics, batch.observation, batch.action)
+            error = jnp.mean((here - target) ** 2)
+            return error + more(critics, here), error
+
+        (_, error), slope = eqx.filter_value_and_grad(lost, has_aux=True)(state.critics)
+        critics, memory = moved(state.critics, state.memories[1], slope, self.learning_rate)
+        return critics, memory, {"critic_loss": error, "promised": jnp.mean(target)}
+
+    def _narrow(self, mean: eqx.nn.MLP) -> TanhGaussian:
+        """A network of means, to be played: its greedy action is tanh of the network."""
         size = self.rows.action.shape[1]
-        return TanhGaussian(state.actor, jnp.full(size, -2.0), jnp.asarray(self.centre), jnp.asarray(self.spread))
+        return TanhGaussian(mean, jnp.full(size, -2.0), jnp.asarray(self.centre), jnp.asarray(self.spread))
 
 
 class TD3BC(AbstractActorCritic):
@@ -156,12 +177,20 @@ class TD3BC(AbstractActorCritic):
         self.batch_size = boundary.whole_number("batch_size", batch_size, low=1)
         self.hidden = tuple(boundary.whole_number("hidden", size, low=1) for size in hidden)
 
+    def blank_actor(self, made: eqx.nn.MLP) -> eqx.nn.MLP:
+        """The network: its action is tanh of it."""
+        return made
+
+    def policy(self, state: Trained) -> TanhGaussian:
+        """The network with a small deviation; the greedy action has none."""
+        return self._narrow(state.actor)
+
     def update(self, state: Trained, batch: Rows, n: Any, key: Key) -> tuple[Trained, Metrics]:
         """The critics move in every step, the actor and the targets in some."""
         noise = jnp.clip(self.noise * jr.normal(key, batch.action.shape), -0.5, 0.5)
-        then = jnp.clip(_acted(state.target_actor, batch.then) + noise, -1.0, 1.0)
+        then = jnp.clip(acted(state.target_actor, batch.then) + noise, -1.0, 1.0)
         off = self.critic_weight * jnp.sum((then - batch.then_action) ** 2, axis=-1)
-        onwards = jnp.min(_valued(state.target_critics, batch.then, then), axis=0) - off
+        onwards = jnp.min(valued(state.target_critics, batch.then, then), axis=0) - off
         target = batch.reward + self.discount * jnp.where(batch.terminal, 0.0, onwards)
         critics, of_critics, metrics = self._judged(state, batch, target)
 
@@ -169,16 +198,16 @@ class TD3BC(AbstractActorCritic):
             actor, memory, target_actor, target_critics = carry
 
             def paid(actor):
-                chosen = _acted(actor, batch.observation)
+                chosen = acted(actor, batch.observation)
                 first = jax.tree.map(lambda leaf: leaf[:1], critics)
-                value = _valued(first, batch.observation, chosen)[0]
+                value = valued(first, batch.observation, chosen)[0]
                 size = jax.lax.stop_gradient(jnp.mean(jnp.abs(value)))
                 near = jnp.mean((chosen - batch.action) ** 2)
                 return near - self.value_weight * jnp.mean(value) / jnp.maximum(size, 1e-8)
 
             actor, memory = moved(actor, memory, eqx.filter_grad(paid)(actor), self.learning_rate)
             pairs = ((target_actor, actor), (target_critics, critics))
-            return actor, memory, *(_nearer(*pair, self.target_rate) for pair in pairs)
+            return actor, memory, *(nearer(*pair, self.target_rate) for pair in pairs)
 
         carry = (state.actor, state.memories[0], state.target_actor, state.target_critics)
         carry = jax.lax.cond(n % self.policy_every == 0, with_actor, lambda same: same, carry)
@@ -228,9 +257,17 @@ class ImplicitQLearning(AbstractActorCritic):
         self.batch_size = boundary.whole_number("batch_size", batch_size, low=1)
         self.hidden = tuple(boundary.whole_number("hidden", size, low=1) for size in hidden)
 
+    def blank_actor(self, made: eqx.nn.MLP) -> eqx.nn.MLP:
+        """The network: its action is tanh of it."""
+        return made
+
+    def policy(self, state: Trained) -> TanhGaussian:
+        """The network with a small deviation; the greedy action has none."""
+        return self._narrow(state.actor)
+
     def update(self, state: Trained, batch: Rows, n: Any, key: Key) -> tuple[Trained, Metrics]:
         """The value, the critics, and the actor, in turn."""
-        action_value = jnp.min(_valued(state.target_critics, batch.observation, batch.action), axis=0)
+        action_value = jnp.min(valued(state.target_critics, batch.observation, batch.action), axis=0)
 
         def value_loss(value):
             off = action_value - jax.vmap(value)(batch.observation)[:, 0]
@@ -243,9 +280,9 @@ class ImplicitQLearning(AbstractActorCritic):
         target = batch.reward + self.discount * onwards
         critics, of_critics, metrics = self._judged(state, batch, target)
         worth = jnp.minimum(weight(self.sharpness * advantage), 100.0)
-        near = lambda actor: jnp.mean(worth * jnp.sum((_acted(actor, batch.observation) - batch.action) ** 2, axis=-1))
+        near = lambda actor: jnp.mean(worth * jnp.sum((acted(actor, batch.observation) - batch.action) ** 2, axis=-1))
         actor, of_actor = moved(state.actor, state.memories[0], eqx.filter_grad(near)(state.actor), self.learning_rate)
-        targets = _nearer(state.target_critics, critics, self.target_rate)
+        targets = nearer(state.target_critics, critics, self.target_rate)
         after = Trained(actor, critics, value, state.target_actor, targets, (of_actor, of_critics, of_value))
         return after, metrics
 
@@ -259,7 +296,7 @@ def standardised(data: Any) -> tuple[Rows, Float[np.ndarray, "d"], Float[np.ndar
             "data",
             found=f"its actions are {log.num_actions} numbers",
             allowed="continuous actions are needed",
-            remedy="Use learn_policy, cloned or policy_iteration.",
+            remedy="Use learn_policy, cloned, policy_iteration or ConservativeQLearning.",
         )
     by = scales(log.observation)
     narrow = lambda values: np.asarray(values, dtype=np.float32)
@@ -277,18 +314,16 @@ def standardised(data: Any) -> tuple[Rows, Float[np.ndarray, "d"], Float[np.ndar
     return rows, narrow(by.centre), narrow(by.scale)
 
 
-def _nearer(target: Any, weights: Any, rate: Any) -> Any:
+def nearer(target: Any, weights: Any, rate: Any) -> Any:
     """Targets that follow slowly."""
     return jax.tree.map(lambda old, new: old + rate * (new - old), target, weights)
 
 
-def _acted(actor: Any, observation: Float[AnyArray, "n d"]) -> Float[AnyArray, "n k"]:
+def acted(actor: Any, observation: Float[AnyArray, "n d"]) -> Float[AnyArray, "n k"]:
     return jnp.tanh(jax.vmap(actor)(jnp.asarray(observation)))
 
 
-def _valued(
-    critics: Any, observation: Float[AnyArray, "n d"], action: Float[AnyArray, "n k"]
-) -> Float[AnyArray, "c n"]:
+def valued(critics: Any, observation: Float[AnyArray, "n d"], action: Float[AnyArray, "n k"]) -> Float[AnyArray, "c n"]:
     """Of every critic."""
     pairs = jnp.concatenate([jnp.asarray(observation), jnp.asarray(action)], axis=-1)
     return eqx.filter_vmap(lambda critic: jax.vmap(critic)(pairs)[:, 0])(critics)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import equinox as eqx
@@ -16,7 +16,7 @@ from .. import _boundary as boundary
 from .._learner import Metrics, Precision
 from .._runs import Metric
 from .._types import AnyArray, Key
-from ..calculus.kernel import feature_loss
+from ..calculus.kernel import FeatureStatistic, feature_loss
 from ..calculus.total_derivative import AbstractLinearSolver, ConjugateGradient, gauss_newton, total_derivative
 from ..games.dataset import Dataset
 from ..rl.adam import at_rest, moved
@@ -30,6 +30,9 @@ from .stackelberg_learner import LEADERS, Leader, as_commitment
 
 
 Curvature: TypeAlias = Literal["hessian", "gauss-newton"]
+Answers: TypeAlias = Literal["network", "last-layer"]
+
+STATISTICS: tuple[FeatureStatistic, ...] = ("v", "u", "two-batch")
 
 
 class Critic(eqx.Module):
@@ -57,13 +60,17 @@ class Critic(eqx.Module):
 
 
 class Playing(NamedTuple):
-    """Both players, the memories of their optimisers, and the last solution of the leader's linear system."""
+    """Both players, the memories of their optimisers, and the last solution of the leader's linear system.
+
+    `top`: the direction of most curvature, as far as it is known.
+    """
 
     policy: AbstractBatchPolicy
     critic: Critic
     leader_memory: Any
     follower_memory: Any
     solution: Float[AnyArray, "w"]
+    top: Float[AnyArray, "w"]
 
 
 class Drawn(NamedTuple):
@@ -89,12 +96,25 @@ class NeuralStackelbergLearner(AbstractCompiledLearner):
     - `weight`: λ.  `leader`: as in `StackelbergLearner`; "lagrangian" moves by the zero-sum game's derivative with the
       critic held still, "individual" by that of its own value.
     - `follower_steps`: of the critic for each step of the policy.  `batch_size`: rows for each of them.
-    - `solver`, `damping`: of the linear system of "total".  `curvature`: "hessian", or "gauss-newton", which is never
-      negative and cheaper.
+    - `statistic`: of E, see `feature_loss`. "v" is too large by noise over `batch_size`, which prefers critics of
+      little noise to right ones; "u" and "two-batch" are right on average.
+    - `answers`: whose derivative "total" takes. "network": all of the critic's weights. "last-layer": those of its last
+      layer, the others held still: a system of some hundred unknowns. It leaves out that hidden layers would answer
+      too; it is the whole derivative of a follower that fits its last layer alone.
+    - `solver`: of that system; when left out conjugate gradients from the last solution on, of 10 steps for the network
+      and 100 for the last layer.  `damping`: as a part of the largest curvature, which one product in each step follows
+      (power iteration); from 1e-5 on it costs return.
+    - `refresh_every`: steps of the policy for which a solution of the system stands; in those between the residual and
+      the curvature are recorded as 0. At 10 a step costs a quarter of what it costs at 1, and ends no lower.
+    - `curvature`: "hessian", or "gauss-newton", that of the "v" statistic at residuals of 0, which is never negative
+      and cheaper. The Hessian, that of "u" and "two-batch" above all, can be indefinite: the policy then moves by its
+      own part.
     - `leader_rate`, `follower_rate`: of Adam.  `hidden`: layers of the critic, tanh between them: a network without
       curvature answers no question about it.
 
-    Rows are drawn once for each step of the policy and held while its system is solved.
+    Rows are drawn once for each step of the policy and held while its system is solved. A large `weight` leaves the
+    kernel's loss alone for the critic to make small, without pessimism; "lagrangian" with one step of the critic is
+    descent and ascent of one function in turn.
     """
 
     observation: Float[AnyArray, "n d"]
@@ -108,10 +128,13 @@ class NeuralStackelbergLearner(AbstractCompiledLearner):
     scale: RewardScale
     weight: float
     leader: Leader = eqx.field(static=True)
+    statistic: FeatureStatistic = eqx.field(static=True)
+    answers: Answers = eqx.field(static=True)
     follower_steps: int = eqx.field(static=True)
     batch_size: int = eqx.field(static=True)
     solver: AbstractLinearSolver
     damping: float
+    refresh_every: int = eqx.field(static=True)
     curvature: Curvature = eqx.field(static=True)
     leader_rate: float
     follower_rate: float
@@ -127,10 +150,13 @@ class NeuralStackelbergLearner(AbstractCompiledLearner):
         weight: Any = 1e3,
         *,
         leader: Any = "total",
+        statistic: Any = "v",
+        answers: Any = "network",
         follower_steps: Any = 5,
         batch_size: Any = 1024,
         solver: Any = None,
-        damping: Any = 1e-3,
+        damping: Any = 1e-6,
+        refresh_every: Any = 10,
         curvature: Any = "gauss-newton",
         leader_rate: Any = 3e-4,
         follower_rate: Any = 3e-3,
@@ -146,10 +172,14 @@ class NeuralStackelbergLearner(AbstractCompiledLearner):
         self.weight = boundary.real_number("weight", weight, low=0.0, low_open=True)
         self.leader = boundary.one_of("leader", leader, LEADERS)  # type: ignore[assignment]
         self.follower_steps = boundary.whole_number("follower_steps", follower_steps, low=1)
-        self.batch_size = boundary.whole_number("batch_size", batch_size, low=1)
-        chosen = ConjugateGradient(max_steps=10) if solver is None else solver
+        self.statistic = boundary.one_of("statistic", statistic, STATISTICS)  # type: ignore[assignment]
+        self.answers = boundary.one_of("answers", answers, ("network", "last-layer"))  # type: ignore[assignment]
+        self.batch_size = boundary.whole_number("batch_size", batch_size, low=1 if self.statistic == "v" else 2)
+        steps = 10 if self.answers == "network" else 100
+        chosen = ConjugateGradient(max_steps=steps) if solver is None else solver
         self.solver = boundary.instance("solver", chosen, AbstractLinearSolver, "sg.ConjugateGradient()")
         self.damping = boundary.real_number("damping", damping, low=0.0)
+        self.refresh_every = boundary.whole_number("refresh_every", refresh_every, low=1)
         self.curvature = boundary.one_of("curvature", curvature, ("hessian", "gauss-newton"))  # type: ignore[assignment]
         self.leader_rate = boundary.real_number("leader_rate", leader_rate, low=0.0, low_open=True)
         self.follower_rate = boundary.real_number("follower_rate", follower_rate, low=0.0, low_open=True)
@@ -182,8 +212,10 @@ class NeuralStackelbergLearner(AbstractCompiledLearner):
         made = network(rows.shape[1], self.num_actions or 1, self.hidden, key, last=0.1)
         top = narrow(1.0 / (1.0 - self.scale.discount))
         critic = Critic(made, narrow(jnp.mean(rows, axis=0)), narrow(jnp.where(spread > 1e-12, spread, 1.0)), top)
-        size = ravel_pytree(_weights(critic))[0].shape[0]
-        return Playing(policy, critic, at_rest(policy), at_rest(critic.network), jnp.zeros(size))
+        size = ravel_pytree(self._answering(made)[0])[0].shape[0]
+        # The first direction may be any that is at a right angle to none.
+        top = jr.rademacher(key, (size,), jnp.result_type(float)) / jnp.sqrt(float(size))
+        return Playing(policy, critic, at_rest(policy), at_rest(critic.network), jnp.zeros(size), top)
 
     def sample(self, state: Any, n: Any, key: Key) -> Drawn:
         """A minibatch for each of the critic's steps, and one for the policy's."""
@@ -203,16 +235,16 @@ class NeuralStackelbergLearner(AbstractCompiledLearner):
         several = jax.tree.map(lambda leaf: leaf[:-1], batch)
         (critic, follower_memory), _ = jax.lax.scan(answer, (state.critic, state.follower_memory), several)
         last = rows(-1)
-        slope, solution, residual, curvature = self._direction(state.policy, critic, last, state.solution, key)
+        slope, solution, top, residual, curvature = self.direction(state._replace(critic=critic), last, n, key)
         policy, leader_memory = moved(state.policy, state.leader_memory, slope, self.leader_rate)
         metrics = {
             "pessimistic": -self.leader_loss(state.policy, critic, last),
-            "inconsistency": feature_loss(self._residual(state.policy, critic, last), self._tests(last)),
+            "inconsistency": self._inconsistency(state.policy, critic, last),
             "slope": jnp.linalg.norm(ravel_pytree(slope)[0]),
             "residual": residual,
             "curvature": curvature,
         }
-        return Playing(policy, critic, leader_memory, follower_memory, solution), metrics
+        return Playing(policy, critic, leader_memory, follower_memory, solution, top), metrics
 
     def commitment(self, state: Playing) -> AnyArray:
         """The policy as one array."""
@@ -225,40 +257,54 @@ class NeuralStackelbergLearner(AbstractCompiledLearner):
 
     def follower_loss(self, policy: AbstractBatchPolicy, critic: Critic, rows: Drawn) -> Float[AnyArray, ""]:
         """That value, and λ times the kernel Bellman loss."""
-        inconsistent = feature_loss(self._residual(policy, critic, rows), self._tests(rows))
-        return -self.leader_loss(policy, critic, rows) + self.weight * inconsistent
+        return -self.leader_loss(policy, critic, rows) + self.weight * self._inconsistency(policy, critic, rows)
 
-    def _direction(
-        self, policy: Any, critic: Critic, rows: Drawn, solution: Float[AnyArray, "w"], key: Key
-    ) -> tuple[Any, Float[AnyArray, "w"], Float[AnyArray, ""], Float[AnyArray, ""]]:
-        nothing = (solution, jnp.zeros(()), jnp.zeros(()))
+    def direction(
+        self, state: Playing, rows: Drawn, n: Any, key: Key
+    ) -> tuple[Any, Float[AnyArray, "w"], Float[AnyArray, "w"], Float[AnyArray, ""], Float[AnyArray, ""]]:
+        """What the policy moves down by, then of the linear system: solution, top direction, residual, curvature."""
+        policy, critic = state.policy, state.critic
+        nothing = (state.solution, state.top, jnp.zeros(()), jnp.zeros(()))
         if self.leader == "individual":
             return (jax.grad(self.leader_loss)(policy, critic, rows), *nothing)
         if self.leader == "lagrangian":
             lost = lambda policy: -self.follower_loss(policy, critic, rows)
             return (jax.grad(lost)(policy), *nothing)
+        part, whole = self._answering(critic.network)
         product = None
         if self.curvature == "gauss-newton":
             tests, size = self._tests(rows), rows.reward.shape[0]
-            averages = lambda policy, net: tests.T @ self._residual(policy, _with(critic, net), rows) / size
-            product = gauss_newton(averages, 2.0 * self.weight)
+            averages = lambda policy, part: tests.T @ self._residual(policy, _with(critic, whole(part)), rows) / size
+            product = gauss_newton(averages, 2.0 * self.weight, is_explicit=self.answers == "last-layer")
         found = total_derivative(
-            lambda policy, net: self.leader_loss(policy, _with(critic, net), rows),
-            lambda policy, net: self.follower_loss(policy, _with(critic, net), rows),
+            lambda policy, part: self.leader_loss(policy, _with(critic, whole(part)), rows),
+            lambda policy, part: self.follower_loss(policy, _with(critic, whole(part)), rows),
             policy,
-            critic.network,
+            part,
             solver=self.solver,
             damping=self.damping,
-            start=solution,
+            start=state.solution,
             key=key,
             product=product,
+            top=state.top,
+            refresh=True if self.refresh_every == 1 else n % self.refresh_every == 0,
         )
         # A direction from a system that is not positive is none: the policy then moves by its own part.
         slope = jax.tree.map(
             lambda all_of, own: jnp.where(found.is_sound, all_of, own), found.gradient, found.individual
         )
         solution = jnp.where(found.is_sound, found.solution, 0.0)
-        return slope, solution, found.residual, jnp.nan_to_num(found.curvature, nan=0.0, posinf=0.0)
+        return slope, solution, found.top, found.residual, jnp.nan_to_num(found.curvature, nan=0.0, posinf=0.0)
+
+    def _answering(self, net: eqx.nn.MLP) -> tuple[Any, Callable[[Any], eqx.nn.MLP]]:
+        """The weights that answer, and the network with others in their place."""
+        if self.answers == "network":
+            return net, lambda part: part
+        last = lambda one: one.layers[-1]
+        return last(net), lambda part: eqx.tree_at(last, net, part)
+
+    def _inconsistency(self, policy: AbstractBatchPolicy, critic: Critic, rows: Drawn) -> Float[AnyArray, ""]:
+        return feature_loss(self._residual(policy, critic, rows), self._tests(rows), self.statistic)
 
     def _residual(self, policy: AbstractBatchPolicy, critic: Critic, rows: Drawn) -> Float[AnyArray, "b"]:
         onwards = self._value(policy, critic, rows.then, rows.noise)
@@ -297,10 +343,6 @@ class NeuralStackelbergLearner(AbstractCompiledLearner):
             jr.normal(of_noise, (self.batch_size, width)),
             jr.normal(of_first, (first.shape[0], width)),
         )
-
-
-def _weights(critic: Critic) -> Any:
-    return eqx.filter(critic.network, eqx.is_inexact_array)
 
 
 def _with(critic: Critic, net: Any) -> Critic:

@@ -13,6 +13,7 @@ from .._disk import SIZE_LIMIT, PathName, printable, read_bytes, write_whole
 from .._errors import FileError
 from ..games.npz import read_arrays, write_arrays
 from ..rl.batch_policy import AbstractBatchPolicy, SoftmaxNetwork, SoftmaxTable, TanhGaussian, blank_batch_policy
+from ..rl.policy import Relu, Tanh
 
 
 SCHEMA = "stackelberg-batch-policy/1"
@@ -25,6 +26,8 @@ KINDS: dict[str, type] = {
     "tanh-gaussian": TanhGaussian,
 }
 
+ACTIVATIONS: dict[str, type[Tanh] | type[Relu]] = {"tanh": Tanh, "relu": Relu}
+
 
 def write_batch_policy(policy: AbstractBatchPolicy, path: PathName) -> None:
     """Write a policy to an NPZ file, whole or not at all; its numbers survive bit for bit."""
@@ -34,7 +37,7 @@ def write_batch_policy(policy: AbstractBatchPolicy, path: PathName) -> None:
     write_whole(
         path,
         write_arrays(
-            {"schema": SCHEMA, "kind": kind, "hidden": list(_hidden(policy))}
+            {"schema": SCHEMA, "kind": kind, "hidden": list(_hidden(policy)), "activation": _activation(policy)}
             | {f"leaf_{place}": np.asarray(leaf) for place, leaf in enumerate(leaves)}
         ),
     )
@@ -52,9 +55,13 @@ def read_batch_policy(path: PathName) -> AbstractBatchPolicy:
     hidden = tuple(int(size) for size in np.atleast_1d(arrays["hidden"]))
     is_discrete = arrays["kind"] == "softmax-network"
     width, outputs = leaves[-1].shape[0], leaves[-3 if is_discrete else -4].shape[0]
+    # Files that were written before networks had another one do not say.
+    activation = ACTIVATIONS.get(str(arrays.get("activation", "tanh")))
+    if activation is None:
+        raise _damaged(shown, "its activation is not known")
     blank = jax.eval_shape(
         lambda: blank_batch_policy(
-            outputs if is_discrete else 0, 0, outputs, np.zeros(width), np.ones(width), hidden, jr.key(0)
+            outputs if is_discrete else 0, 0, outputs, np.zeros(width), np.ones(width), hidden, jr.key(0), activation()
         )
     )
     wanted, structure = jax.tree.flatten(blank)
@@ -67,6 +74,12 @@ def _hidden(policy: Any) -> tuple[int, ...]:
     if isinstance(policy, SoftmaxTable):
         return (0,)
     return tuple(layer.weight.shape[0] for layer in policy.network.layers[:-1])
+
+
+def _activation(policy: Any) -> str:
+    if isinstance(policy, SoftmaxTable):
+        return "tanh"
+    return next(name for name, one in ACTIVATIONS.items() if isinstance(policy.network.activation, one))
 
 
 def _damaged(shown: str, found: str) -> FileError:

@@ -100,7 +100,7 @@ class StackelbergLearner(AbstractCompiledLearner):
         """The policy to start from."""
         del key
         policy = jax.tree.map(jnp.asarray, self.policy)
-        return Leading(policy, at_rest(policy), _numbered(at_first(self.moments)))
+        return Leading(policy, at_rest(policy), numbered(at_first(self.moments)))
 
     def sample(self, state: Any, n: Any, key: Key) -> tuple[()]:
         """All rows are used in every step."""
@@ -108,9 +108,11 @@ class StackelbergLearner(AbstractCompiledLearner):
 
     def update(self, state: Leading, batch: Any, n: Any, key: Key) -> tuple[Leading, Metrics]:
         """The critic answers, then the policy moves a step up what it is paid."""
-        (_, found), slope = eqx.filter_value_and_grad(self.paid, has_aux=True)(state.policy, self._held(state.bound))
+        (_, found), slope = eqx.filter_value_and_grad(self.paid, has_aux=True)(
+            state.policy, bounds_of(state.bound, self.moments)
+        )
         policy, memory = moved(state.policy, state.memory, jax.tree.map(jnp.negative, slope), self.learning_rate)
-        return Leading(policy, memory, _numbered(found.held)), {
+        return Leading(policy, memory, numbered(found.held)), {
             "pessimistic": found.value(self.form, self.weight),
             "plug_in": found.plug_in,
             "inconsistency": found.loss(self.form, self.weight),
@@ -133,11 +135,14 @@ class StackelbergLearner(AbstractCompiledLearner):
         still = jax.lax.stop_gradient(found.critic(self.form, self.weight))
         return self.moments.first(policy) @ still, found
 
-    def _held(self, bound: Float[AnyArray, "w"]) -> Float[AnyArray, "w"]:
-        return jnp.where(bound == 0.0, jnp.nan, (bound - 1.0) / (1.0 - self.moments.scale.discount))
+
+def bounds_of(bound: Float[AnyArray, "w"], moments: Moments) -> Float[AnyArray, "w"]:
+    """The bounds that hold weights, NaN for free ones, from their numbers."""
+    return jnp.where(bound == 0.0, jnp.nan, (bound - 1.0) / (1.0 - moments.scale.discount))
 
 
-def _numbered(held: Float[AnyArray, "w"]) -> Float[AnyArray, "w"]:
+def numbered(held: Float[AnyArray, "w"]) -> Float[AnyArray, "w"]:
+    """0 for free weights, 1 for those at the floor, 2 for those at the top."""
     return jnp.where(jnp.isnan(held), 0.0, jnp.where(held > 0.0, 2.0, 1.0))
 
 

@@ -22,6 +22,7 @@ from .simplex import weight
 
 
 Statistic: TypeAlias = Literal["v", "u"]
+FeatureStatistic: TypeAlias = Literal["v", "u", "two-batch"]
 
 NEAREST = 1e-12
 """Squared distances below this are 0: differences of equal rows, up to rounding."""
@@ -198,7 +199,19 @@ def two_batch_loss(
     return first @ second
 
 
-def feature_loss(residual: Float[AnyArray, "n"], tests: Float[AnyArray, "n m"]) -> Float[AnyArray, ""]:
-    """|Zᵀδ / n|²: the "v" statistic of the kernel Z Zᵀ, in time n m."""
-    averages = jnp.asarray(tests).T @ jnp.asarray(residual) / np.shape(residual)[0]
-    return averages @ averages
+def feature_loss(
+    residual: Float[AnyArray, "n"], tests: Float[AnyArray, "n m"], statistic: FeatureStatistic = "v"
+) -> Float[AnyArray, ""]:
+    """`kernel_loss` of the kernel Z Zᵀ, in time n m: |Zᵀδ / n|² ("v"), the same without pairs of a row with itself
+    ("u"), or the product of the averages over either half of the rows ("two-batch").
+    """
+    tests, residual = jnp.asarray(tests), jnp.asarray(residual)
+    size = residual.shape[0]
+    if statistic == "two-batch":
+        half = size // 2
+        return two_batch_loss(residual[:half], tests[:half], residual[half:], tests[half:])
+    averages = tests.T @ residual / size
+    if statistic == "v":
+        return averages @ averages
+    own = jnp.sum(jnp.sum(tests**2, axis=-1) * residual**2)
+    return (size**2 * (averages @ averages) - own) / (size * (size - 1))

@@ -175,6 +175,7 @@ class Derivative(NamedTuple):
 
     - `gradient`: like θ.  `individual`: like θ, its part that holds the answer still.
     - `solution`: flat, to start the next system from.  `residual`, `curvature`, `steps`: of the linear system.
+    - `top`: the direction with which the next one's damping is measured.
     """
 
     gradient: Any
@@ -183,6 +184,7 @@ class Derivative(NamedTuple):
     residual: Float[AnyArray, ""]
     curvature: Float[AnyArray, ""]
     steps: Int[AnyArray, ""]
+    top: Float[AnyArray, "w"]
 
     @property
     def is_sound(self) -> Bool[AnyArray, ""]:
@@ -201,6 +203,8 @@ def total_derivative(
     start: Float[AnyArray, "w"] | None = None,
     key: Key | None = None,
     product: Callable[[Any, Any], Product] | None = None,
+    top: Float[AnyArray, "w"] | None = None,
+    refresh: Bool[AnyArray, ""] | bool = True,
 ) -> Derivative:
     """The derivative of the leader's loss in θ when ω answers it, at (θ, ω).
 
@@ -209,33 +213,57 @@ def total_derivative(
     - `start`: where an iterative solver begins, the `solution` of the last step say.
     - `key`: for solvers that draw.
     - `product`: (θ, ω) to products with another curvature than the Hessian, as `gauss_newton` makes; flat vectors.
+    - `top`: a direction of unit length, that of the last step say. With it `damping` is a part of the largest
+      curvature, for which the length of one product with it stands: never too large, and exact once steps have turned
+      it into the leading direction (power iteration).
+    - `refresh`: whether the system is solved; where not, `start` stands for its solution, and the residual is 0.
 
     At an ω that is no minimum this is the derivative of a game that is frozen there, as in a two-timescale method.
     """
     flat, unravel = ravel_pytree(omega)
-    slope = lambda theta, w: jax.grad(lambda w: follower_loss(theta, unravel(w)))(w)
+    begun = jnp.zeros_like(flat) if start is None else jnp.asarray(start)
     individual, pull = jax.grad(lambda theta, w: leader_loss(theta, unravel(w)), argnums=(0, 1))(theta, flat)
-    if product is None:
-        curved = jax.linearize(lambda w: slope(theta, w), flat)[1]
-    else:
-        curved = product(theta, omega)
-    solved = solver(curved, pull, damping, jnp.zeros_like(flat) if start is None else start, key)
-    held = jax.lax.stop_gradient(solved.solution)
-    through = jax.grad(lambda theta: slope(theta, flat) @ held)(theta)
-    gradient = jax.tree.map(lambda own, other: own - other, individual, through)
-    return Derivative(gradient, individual, held, solved.residual, solved.curvature, solved.steps)
+
+    def solved() -> tuple[Solved, Float[AnyArray, "w"]]:
+        if product is None:
+            curved = jax.linearize(jax.grad(lambda w: follower_loss(theta, unravel(w))), flat)[1]
+        else:
+            curved = product(theta, omega)
+        if top is None:
+            return solver(curved, pull, damping, begun, key), begun
+        turned = curved(top)
+        largest = jnp.linalg.norm(turned)
+        after = jnp.where(largest > 0.0, turned / jnp.where(largest > 0.0, largest, 1.0), top)
+        return solver(curved, pull, damping * largest, begun, key), after
+
+    def kept() -> tuple[Solved, Float[AnyArray, "w"]]:
+        nothing = jnp.zeros((), flat.dtype)
+        return Solved(begun, nothing, jnp.asarray(0), nothing + jnp.inf), begun if top is None else jnp.asarray(top)
+
+    found, turned = solved() if refresh is True else jax.lax.cond(refresh, solved, kept)
+    held = jax.lax.stop_gradient(found.solution)
+    along = lambda theta: jax.jvp(lambda w: follower_loss(theta, unravel(w)), (flat,), (held,))[1]
+    gradient = jax.tree.map(lambda own, other: own - other, individual, jax.grad(along)(theta))
+    return Derivative(gradient, individual, held, found.residual, found.curvature, found.steps, turned)
 
 
-def gauss_newton(residuals: Callable[[Any, Any], Float[AnyArray, "n"]], factor: Any) -> Callable[[Any, Any], Product]:
+def gauss_newton(
+    residuals: Callable[[Any, Any], Float[AnyArray, "n"]], factor: Any, is_explicit: bool = False
+) -> Callable[[Any, Any], Product]:
     """Products with factor × JᵀJ, J the Jacobian in ω of residuals whose squares the follower sums.
 
     Positive whatever the residuals, and exact for residuals that are linear in ω; `factor` is 2 λ for a loss λ |r|².
+    `is_explicit`: J is made once, a column for each unknown, and a product is two of matrix and vector: for up to some
+    hundred unknowns.
     """
 
     def at(theta: Any, omega: Any) -> Product:
         flat, unravel = ravel_pytree(omega)
         of_flat = lambda w: residuals(theta, unravel(w))
         _, forward = jax.linearize(of_flat, flat)
+        if is_explicit:
+            rows = jax.vmap(forward)(jnp.eye(flat.shape[0], dtype=flat.dtype))
+            return lambda p: factor * (rows @ (p @ rows))
         backward = jax.linear_transpose(forward, flat)
         return lambda p: factor * backward(forward(p))[0]
 

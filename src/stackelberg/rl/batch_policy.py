@@ -14,11 +14,13 @@ from jaxtyping import Float
 from .._types import AnyArray, Key
 from ..calculus.simplex import log_quantal_choice, logarithm, weight
 from .actor import LOG_ROOT_2_PI
-from .policy import network
+from .policy import Relu, Tanh, network
 
 
 NARROWEST, WIDEST = -4.0, 0.5
 """Between which the logarithm of a standard deviation is kept."""
+
+LOG_2 = 0.6931471805599453
 
 EDGE = 1.0 - 1e-6
 """Actions further out are taken to be here when a density is asked for: tanh never gets to 1."""
@@ -111,6 +113,17 @@ class TanhGaussian(AbstractBatchPolicy):
         mean, spread = self._of(observation)
         return jnp.tanh(mean + weight(spread) * noise)
 
+    def sampled(
+        self, observation: Float[AnyArray, "n d"], noise: Float[AnyArray, "n k"]
+    ) -> tuple[Float[AnyArray, "n k"], Float[AnyArray, "n"]]:
+        """The action that the noise makes and the logarithm of its density, exact however near to the edge it is."""
+        mean, spread = self._of(observation)
+        before = mean + weight(spread) * noise
+        # The logarithm of tanh's slope, 4 / (e^u + e^-u)².
+        slope = 2.0 * (LOG_2 - before - jax.nn.softplus(-2.0 * before))
+        normal = -0.5 * jnp.asarray(noise) ** 2 - spread - LOG_ROOT_2_PI
+        return jnp.tanh(before), jnp.sum(normal - slope, axis=-1)
+
     def log_chance(self, observation: Float[AnyArray, "n d"], action: Float[AnyArray, "n k"]) -> Float[AnyArray, "n"]:
         """A normal density of the action before tanh, by the change of variables."""
         mean, spread = self._of(observation)
@@ -141,14 +154,19 @@ def blank_batch_policy(
     scale: Float[AnyArray, "d"],
     hidden: tuple[int, ...],
     key: Key,
+    activation: Tanh | Relu | None = None,
 ) -> AbstractBatchPolicy:
-    """A policy that is uniform, or near the middle of its actions: a table where states can be counted."""
+    """A policy that is uniform, or near the middle of its actions: a table where states can be counted.
+
+    `activation`: between the layers of a network, tanh when left out.
+    """
     if num_states and num_actions:
         return SoftmaxTable(jnp.zeros((num_states, num_actions)))
     width = jnp.shape(centre)[0]
+    made = network(width, num_actions or action_size, hidden, key, last=0.01, activation=activation)
     if num_actions:
-        return SoftmaxNetwork(network(width, num_actions, hidden, key, last=0.01), centre, scale)
-    return TanhGaussian(network(width, action_size, hidden, key, last=0.01), jnp.full(action_size, -1.0), centre, scale)
+        return SoftmaxNetwork(made, centre, scale)
+    return TanhGaussian(made, jnp.full(action_size, -1.0), centre, scale)
 
 
 def _standard(policy: Any, observation: Float[AnyArray, "n d"]) -> jax.Array:
