@@ -71,6 +71,26 @@ ENTRIES: dict[str, str] = {
   eprint        = {2309.16188},
   archiveprefix = {arXiv}
 }""",
+    "conservative-q-learning": """@inproceedings{kumar2020conservative,
+  title     = {Conservative {Q}-learning for offline reinforcement learning},
+  author    = {Kumar, Aviral and Zhou, Aurick and Tucker, George and Levine, Sergey},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume    = {33},
+  year      = {2020}
+}""",
+    "adversarial-actor-critic": """@inproceedings{cheng2022adversarially,
+  title     = {Adversarially trained actor critic for offline reinforcement learning},
+  author    = {Cheng, Ching-An and Xie, Tengyang and Jiang, Nan and Agarwal, Alekh},
+  booktitle = {Proceedings of the 39th International Conference on Machine Learning},
+  year      = {2022}
+}""",
+    "bellman-pessimism": """@inproceedings{xie2021bellman,
+  title     = {{Bellman}-consistent pessimism for offline reinforcement learning},
+  author    = {Xie, Tengyang and Cheng, Ching-An and Jiang, Nan and Mineiro, Paul and Agarwal, Alekh},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume    = {34},
+  year      = {2021}
+}""",
     "quantal-stackelberg": """@misc{chen2023actions,
   title         = {Actions speak what you want: provably sample-efficient reinforcement learning of the
                    quantal {Stackelberg} equilibrium from strategic feedbacks},
