@@ -35,11 +35,13 @@ from .games.catalog_entry import CatalogEntry
 from .games.generators import coordination_game, covariant_game, degenerate_game, duopoly, grab_the_dollar, random_game
 from .games.generators import travellers_dilemma, zero_sum_game
 from .games.generators_markov import random_markov_game
-from .games.generators_process import goal_grid, noisy_ring
+from .games.generators_process import goal_grid, noisy_ring, second_order_process
 from .games.dataset import Dataset, joined_logs
 from .games.dataset_files import read_log, write_log
 from .games.ohio_files import read_ohio
 from .games.logs import control_log, process_log
+from .games.memory import AbstractMemory, Window, remembering
+from .games.windows import counted_windows, remembered, seen_only, windowed
 from .games.choices import Choices, from_frequencies
 from .games.choices_files import choices_template, read_choices, write_choices
 from .games.published_choices import ochs_matching_pennies
@@ -160,6 +162,9 @@ from .batch.reward_scale import RewardScale
 from .batch.cloning import Cloning, cloned
 from .batch.stackelberg_learner import StackelbergLearner
 from .batch.calibration import calibrated_radius
+from .batch.oscillation import Oscillation, oscillation
+from .batch.remembering import MemoryTest, memory_test
+from .batch.recurrent import NextObservation, RecurrentMemory, recurrent
 from .batch.stationarity import Stationarity, stationarity
 from .batch.judging import kernel_interval
 from .batch.problem import Problem, problem_of

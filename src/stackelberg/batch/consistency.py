@@ -49,6 +49,7 @@ from ..rl.batch_policy import AbstractBatchPolicy
 from .features import AbstractFeatures, TableFeatures, fixed_noise
 from .fence import Fence
 from .reward_scale import RewardScale
+from .streaming import LARGE, Streamed, mean_features, streamed_sums
 
 
 Form: TypeAlias = Literal["penalty", "lagrangian", "constraint", "ball"]
@@ -69,7 +70,8 @@ class Moments(eqx.Module):
     """Averages of a log by test features: all that the critic's problem needs.
 
     - `paid`: `(m,)`, Zᵀ r / n.  `here`: `(m, w)`, Zᵀ Φ(s, a) / n.
-    - `reach`: `(m, j)`, γ Zᵀ [s' is the j-th of `then`, not terminal] / n.  `then`: `(j, d)`, next observations.
+    - `reach`: `(m, j)`, γ Zᵀ [s' is the j-th of `then`, not terminal] / n; of long logs what it is made from,
+      portion by portion.  `then`: `(j, d)`, next observations.
     - `start`: `(k, d)`, of episodes.  `start_weight`: `(k,)`, sums to 1.
     - `then_noise`, `start_noise`: for continuous actions; None otherwise.
     - `critic`: the features Φ.  `scale`: of the rewards.  `ridge`: κ.
@@ -78,7 +80,7 @@ class Moments(eqx.Module):
 
     paid: Float[AnyArray, "m"]
     here: Float[AnyArray, "m w"]
-    reach: Float[AnyArray, "m j"]
+    reach: Float[AnyArray, "m j"] | Streamed
     then: Float[AnyArray, "j d"]
     start: Float[AnyArray, "k d"]
     start_weight: Float[AnyArray, "k"]
@@ -102,11 +104,17 @@ class Moments(eqx.Module):
 
     def under(self, policy: AbstractBatchPolicy) -> tuple[Float[AnyArray, "m w"], Float[AnyArray, "w"]]:
         """G and c under a policy."""
+        if isinstance(self.reach, Streamed):
+            streamed = self.reach.onwards(self.critic, self.then, policy, self.then_noise)
+            return jnp.asarray(self.here) - streamed, self.first(policy)
         onwards = self.critic.averaged(self.then, policy, self.then_noise)
         return jnp.asarray(self.here) - jnp.asarray(self.reach) @ onwards, self.first(policy)
 
     def first(self, policy: AbstractBatchPolicy) -> Float[AnyArray, "w"]:
         """c under a policy."""
+        if isinstance(self.reach, Streamed):
+            rows = (self.start, self.start_weight, policy, self.start_noise, self.reach.portion)
+            return (1.0 - self.scale.discount) * mean_features(self.critic, *rows)
         begun = self.critic.averaged(self.start, policy, self.start_noise)
         return (1.0 - self.scale.discount) * jnp.asarray(self.start_weight) @ begun
 
@@ -311,6 +319,9 @@ def moments_of(
 ) -> Moments:
     """The averages of a log, summed up in portions of 20,000 rows.
 
+    Where rows of test features would have more than 20 million entries they are not kept (`streaming`): a step of the
+    leader takes the same time, and memory for the log and one portion.
+
     - `critic`, `tests`: features of the critic, and of the residuals' averages.
     - `ridge`: κ as a part of the mean diagonal entry of Gᵀ G before a step is looked ahead.
     - `start`: first observations to be paid for, `(k, d)`; those of the log's episodes when left out.
@@ -352,7 +363,7 @@ def moments_of(
 
 def _summed(
     data: Dataset, critic: AbstractFeatures, tests: AbstractFeatures, scale: RewardScale
-) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
+) -> tuple[AnyArray, AnyArray, Any, AnyArray]:
     """Zᵀ r, Zᵀ Φ and γ Zᵀ [where it leads], each over n, and the observations that are led to."""
     count, goes_on = len(data), ~data.terminal
     paid = scale.earned(data)
@@ -363,6 +374,8 @@ def _summed(
         np.add.at(cells, (pair, data.next_state), goes_on * scale.discount / count)
         sums = np.bincount(pair, paid, critic.size) / count
         return sums, np.diag(shares), cells, np.arange(data.num_states, dtype=float)[:, None]
+    if count * tests.size > LARGE:
+        return streamed_sums(data, critic, tests, paid, scale.discount, CHUNK)
     sums, products, rows = np.zeros(tests.size), np.zeros((tests.size, critic.size)), []
     for begin in range(0, count, CHUNK):
         part = slice(begin, begin + CHUNK)

@@ -17,6 +17,9 @@ from .._types import AnyArray, Key
 Act: TypeAlias = Callable[[AnyArray, Key], AnyArray]
 """What is done in a state."""
 
+Observe: TypeAlias = Callable[[AnyArray], AnyArray]
+"""What is seen of states, row by row."""
+
 
 class AbstractControl(eqx.Module):
     """A world whose state is a vector that is seen whole; what steps pay and where episodes end is known to everybody.

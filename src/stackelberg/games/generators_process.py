@@ -152,3 +152,25 @@ def noisy_ring(num_states: Any = 10, num_actions: Any = 8, *, discount: Any = 0.
     paid = np.full(law.shape, 0.3)
     paid[:, 0] = 0.5
     return DecisionProcess(law, paid, np.full(size, 1.0 / size), discount=discount, title=f"Noisy ring of {size}")
+
+
+def second_order_process(
+    num_symbols: Any = 3, num_actions: Any = 2, seed: Any = 0, *, sharpness: Any = 0.3, discount: Any = 0.9
+) -> DecisionProcess:
+    """Symbols that follow from the last two of them: the state is (last but one, last), numbered in that order.
+
+    Whoever sees the last symbol alone needs two of them and no more: windows of two are a state, of one they are not.
+    Laws are drawn from a Dirichlet law of parameter `sharpness`, rewards of each state and action from the uniform law
+    on [0, 1]. What is seen of the states is `np.arange(num_symbols**2) % num_symbols`. It begins with a symbol twice.
+    """
+    size = boundary.whole_number("num_symbols", num_symbols, low=2)
+    actions = boundary.whole_number("num_actions", num_actions, low=1)
+    narrow = boundary.real_number("sharpness", sharpness, low=0.0, low_open=True)
+    generator = np.random.Generator(np.random.Philox(boundary.whole_number("seed", seed, low=0)))
+    law = np.zeros((size * size, actions, size * size))
+    for before, last, action in np.ndindex(size, size, actions):
+        law[before * size + last, action, last * size : (last + 1) * size] = generator.dirichlet(np.full(size, narrow))
+    paid = np.broadcast_to(generator.random((size * size, actions, 1)), law.shape)
+    initial = np.zeros(size * size)
+    initial[np.arange(size) * (size + 1)] = 1.0 / size
+    return DecisionProcess(law, paid, initial, discount=discount, title="Symbols that follow from the last two")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Float
 
 from .. import _boundary as boundary
 from .._types import AnyArray, Key
-from .control import AbstractControl, Act, episodes_of
+from .control import AbstractControl, Act, Observe, episodes_of
 from .dataset import Dataset
 from .decision_process import DecisionProcess
+from .memory import AbstractMemory, remembering
 
 
 EPISODE = 50
-
-Observe: TypeAlias = Callable[[AnyArray], AnyArray]
-"""What is seen of states, row by row."""
 
 
 def process_log(
@@ -82,17 +80,25 @@ def control_log(
     key: Key,
     *,
     observe: Observe = lambda state: state,
+    memory: AbstractMemory | None = None,
+    sees: Observe | None = None,
     names: Any = None,
 ) -> Dataset:
     """`num_rows` transitions of whole episodes in a world to control; the last one is cut where the rows run out.
 
     - `act(state, key)`: an action as the world takes it: a vector in [-1, 1], or one-hot.
     - `observe`: what the log holds of states, all of them when left out; `names` of its entries.
+    - `memory`: where there is one, `act` is given what it shows in place of the state.  `sees`: what it is made
+      of, what the log holds when left out.
     """
     rows = boundary.whole_number("num_rows", num_rows, low=1)
+    if memory is None:
+        play = eqx.filter_jit(lambda key: episodes_of(environment, act, key, 16))
+    else:
+        play = eqx.filter_jit(lambda key: remembering(environment, memory, act, key, 16, sees or observe))
     batches, have, turn = [], 0, 0
     while have < rows:
-        played = episodes_of(environment, act, jax.random.fold_in(key, turn), 16)
+        played = play(jax.random.fold_in(key, turn))
         kept = np.asarray(played.is_on) > 0.0
         batches.append([np.asarray(part)[kept] for part in played] + [np.asarray(played.is_on.sum(axis=-1))])
         have, turn = have + int(kept.sum()), turn + 1

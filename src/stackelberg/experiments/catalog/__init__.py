@@ -8,7 +8,11 @@ from .batch_control import ENTRIES as control_batch
 from .batch_coverage import ENTRIES as coverage
 from .batch_exact import ENTRIES as exact_batch
 from .batch_glucose import ENTRIES as glucose
+from .batch_kernels import ENTRIES as kernels_batch
+from .batch_memory import ENTRIES as memory_batch
 from .batch_regret import ENTRIES as batch_regret
+from .batch_scale import ENTRIES as scale_batch
+from .batch_search import ENTRIES as search_batch
 from .batch_solvers import ENTRIES as solvers_batch
 from .batch_tables import ENTRIES as batch_tables
 from .foundations import COMMITMENT, ESTIMATION
@@ -46,7 +50,10 @@ ORACLES = (matrix_games, instances, conditions, mixed, allocation, mechanisms, s
 
 MODEL_BASED = (table, traps, repairs, bounds, tables, continuous, pomdp)
 
-BATCH = (exact_batch, solvers_batch, batch_tables, coverage, batch_regret, control_batch, glucose)
+BATCH = (
+    exact_batch, solvers_batch, batch_tables, coverage, batch_regret, control_batch, glucose, memory_batch,
+    kernels_batch, scale_batch, search_batch,
+)  # fmt: skip
 
 _EVERY = (
     COMMITMENT,
