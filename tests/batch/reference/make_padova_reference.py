@@ -1,4 +1,4 @@
-"""A frozen day of three simulated patients, computed by the package `simglucose`: writes `padova_reference.json`.
+"""A frozen day of five simulated patients, computed by the package `simglucose`: writes `padova_reference.json`.
 
 It needs an environment of its own, because the package asks for old versions of others. The tests need only its result:
 
@@ -26,10 +26,17 @@ DAY, EVERY = 1_440, 5
 MEALS = {60: 45.0, 330: 70.0, 345: 8.0, 780: 60.0}
 """Minute and grams; a dessert comes before the meal at 330 is eaten up or digested."""
 
-PATIENTS = {"adult#001": (10.0, 1.0), "adolescent#001": (12.0, 1.0), "child#001": (25.0, 0.5)}
-"""Grams that one unit makes up for, and the share of each meal that is eaten."""
+PATIENTS = {
+    "adult#001": (10.0, 1.0),
+    "adolescent#001": (12.0, 1.0),
+    "child#001": (25.0, 0.5),
+    "adult#006": (10.0, 1.0),
+    "child#007": (25.0, 0.5),
+}
+"""Grams that one unit makes up for, and the share of each meal that is eaten; the last two are the hardest to integrate
+of the thirty."""
 
-NOTICE = "Parameters and values of three patients from the package simglucose, under the licence below."
+NOTICE = "Parameters and values of five patients from the package simglucose, under the licence below."
 
 
 def stub_gym():

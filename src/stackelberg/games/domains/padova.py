@@ -29,6 +29,9 @@ PMOL = 6000.0
 
 NUM_STATES = 13
 
+SUBSTEPS = 4
+"""Of the integration in each minute."""
+
 NAME, INITIAL = "Name", tuple(f"x0_{number:2d}" for number in range(1, NUM_STATES + 1))
 """Columns of a table of patients, beside those that are named as the fields of a patient are."""
 
@@ -147,7 +150,7 @@ class PadovaPatient(eqx.Module):
         """Under the skin, mg/dL: what a sensor without noise shows."""
         return body.amounts[12] / self.Vg
 
-    def minute(self, body: Body, grams: AnyArray | float, insulin: AnyArray | float, substeps: int = 1) -> Body:
+    def minute(self, body: Body, grams: AnyArray | float, insulin: AnyArray | float, substeps: int = SUBSTEPS) -> Body:
         """A minute later.
 
         - `grams`: carbohydrates put on the table now, eaten at 5 g/min.  `insulin`: U/min, the basal rate included.
@@ -226,15 +229,16 @@ def padova_glucose(
     meals: Float[AnyArray, "t"] | Any,
     insulin: Float[AnyArray, "t"] | Any,
     *,
-    substeps: Any = 1,
+    substeps: Any = SUBSTEPS,
 ) -> Float[AnyArray, "n"]:
     """Glucose of a patient from rest on, mg/dL, `(t + 1,)`: before the first minute and after each.
 
     - `meals`: `(t,)`, g of carbohydrates put on the table at each minute.  `insulin`: `(t,)`, U/min, basal included.
     - `substeps`: of the integration, in each minute.
 
-    Many patients at once: stack them with `jax.tree.map`, and `equinox.filter_vmap` this function. One substep is
-    within 1e-2 mg/dL of the package `simglucose` over a day of three meals, four within 1e-3.
+    Many patients at once: stack them with `jax.tree.map`, and `equinox.filter_vmap` this function. Against the package
+    `simglucose`, a day of three meals is off by at most 0.0011 mg/dL for each of its thirty patients with four
+    substeps, 0.0097 with two, and 0.11 with one.
     """
     boundary.instance("patient", patient, PadovaPatient, 'sg.padova_patients("vpatient_params.csv")["adult#001"]')
     grams = boundary.real_array("meals", meals, axes=("t",), low=0.0)

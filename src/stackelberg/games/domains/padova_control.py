@@ -81,7 +81,7 @@ class PadovaControl(AbstractControl):
     )  # fmt: skip
 
     def __init__(
-        self, patient: Any, num_steps: Any = 144, announced: Any = 0.8, noise: Any = 1.0, substeps: Any = 1
+        self, patient: Any, num_steps: Any = 144, announced: Any = 0.8, noise: Any = 1.0, substeps: Any = 2
     ) -> None:
         example = 'sg.padova_patients("vpatient_params.csv")["adult#001"]'
         self.patient = boundary.instance("patient", patient, PadovaPatient, example)
