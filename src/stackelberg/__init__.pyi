@@ -109,6 +109,7 @@ from .games.exact_environment import AbstractExactEnvironment
 from .games.domains.iterated_matrix import IteratedMatrixGame
 from .games.adapters.host import HostEnvironment, from_gymnasium, from_pettingzoo
 from .games.adapters.pettingzoo import to_pettingzoo
+from .games.adapters.gymnasium_logs import gymnasium_log, gymnasium_returns
 from .games.adapters.minari import from_minari, to_minari
 from .games.domains.allocation import AllocationGame
 from .games.domains.crossing import CrossingGame
@@ -157,10 +158,12 @@ from .calculus.kernel import Gaussian, Matern, RationalQuadratic, median_bandwid
 from .calculus.total_derivative import ConjugateGradient, Direct, Nystrom, gauss_newton, total_derivative
 from .rl.batch_policy import AbstractBatchPolicy, SoftmaxNetwork, SoftmaxTable, TanhGaussian, blank_batch_policy
 from .batch.features import FourierFeatures, PairFeatures, TableFeatures, features_for
+from .batch.fence import Fence, fence_for
 from .batch.consistency import Moments, consistent, moments_of
 from .batch.reward_scale import RewardScale
 from .batch.cloning import Cloning, cloned
 from .batch.stackelberg_learner import StackelbergLearner
+from .batch.last_layer import LastLayer, last_layer_features
 from .batch.calibration import calibrated_radius
 from .batch.oscillation import Oscillation, oscillation
 from .batch.remembering import MemoryTest, memory_test

@@ -220,13 +220,13 @@ KERNELS_ENTRY = Reproduction(
     SOURCE,
     (
         Claim("slope, gaussian", "The error of random features falls as one over the root of their number.",
-              "Rahimi and Recht (2007)", -0.5, "equals", 0.08, "smoke", 16),
+              "Rahimi and Recht (2007)", -0.5, "equals", 0.06, "smoke", 16),
         Claim("ring: gaussian, narrow is delta", "A bandwidth of an eighth of the median is the delta kernel.",
               "derived", 0.02, "at most", 0.0, "smoke", 2, "share of the best"),
         Claim("ring: gaussian, 2^3, bound", "Eight times the median guarantees nothing: tests that are all alike leave "
               "the critic free.", "derived", 0.0, "at most", 0.0, "smoke", 2, "share of the best"),
         *(
-            Claim(f"slope, {kernel}", "So it does for this kernel.", "Rahimi and Recht (2007)", -0.5, "equals", 0.08,
+            Claim(f"slope, {kernel}", "So it does for this kernel.", "Rahimi and Recht (2007)", -0.5, "equals", 0.06,
                   "small", 16)
             for kernel in ("laplace", "matern", "rational-quadratic")
         ),
