@@ -73,10 +73,10 @@ def _log(rows: int, seed: int) -> Dataset:
     return control_log(CartPole(), pole_behaviour(0.3), rows, jr.key(seed))
 
 
-def _problem(data: Dataset, seed: int, is_streamed: bool) -> Problem:
+def _problem(data: Dataset, seed: int, is_streamed: bool, ridge: float = 1e-6) -> Problem:
     """With rows made again whatever the size, or kept whatever it is."""
     policy = cloned(data, seed=seed)
-    made = problem_of(data, policy, RewardScale(0.0, 1.0, 0.95), num_features=NUM_FEATURES, seed=seed)
+    made = problem_of(data, policy, RewardScale(0.0, 1.0, 0.95), num_features=NUM_FEATURES, seed=seed, ridge=ridge)
     if not is_streamed or isinstance(made.moments.reach, Streamed):
         return made
     share = ~data.terminal * 0.95 / len(data)

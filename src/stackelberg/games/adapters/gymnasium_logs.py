@@ -64,8 +64,8 @@ class _Task:
 def gymnasium_log(env: Any, act: HostAct, num_rows: Any, seed: Any = 0) -> Dataset:
     """`num_rows` transitions of a Gymnasium task, `gymnasium.make("Acrobot-v1")` say, in whole episodes.
 
-    - `act(observation, generator)`: a number from 0 on where actions are discrete, otherwise a vector in [-1, 1] that is
-      mapped to the bounds of the task.
+    - `act(observation, generator)`: a number from 0 on where actions are discrete, otherwise a vector in [-1, 1] that
+      is mapped to the bounds of the task.
     - `seed`: of the first episode and of the generator; the following episodes go on from it.
 
     An end by a time limit is `truncated`; the last episode is cut where the rows run out. Raises `InputError` for
