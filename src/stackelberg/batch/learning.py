@@ -138,10 +138,10 @@ def learn_policy(
     - `discount`: in [0, 1).  `reward_range`: least and most that a step can pay; those of the log (and 0, where it
       has ends) when left out.
     - `weights`: λ that are tried.  `level`: of the lower bound.
-    - `rule`: by what one is chosen. "bound": by the lower bound. "halves": by the sum of what policies of one half of the
-      log are worth to the other and of the bound at a tenth of the radius, which takes three times as long. Tables take
-      the first when left out: a half of few rows says little. Features take the second: their bound holds for very many
-      policies at once, too careful to choose by.
+    - `rule`: by what one is chosen. "bound": by the lower bound. "halves": by the sum of what policies of one half of
+      the log are worth to the other and of the bound at a tenth of the radius, which takes three times as long. Tables
+      take the first when left out: a half of few rows says little. Features take the second: their bound holds for very
+      many policies at once, too careful to choose by.
     - `num_steps`, `learning_rate`: of Adam, from cloned behaviour on; the rate is 0.1 for tables and 0.003 for networks
       when left out.
     - `critic`: "random" features of a kernel, or "learned", the last layer of a network, see `last_layer_features`.
@@ -314,6 +314,11 @@ def _warnings(best: Candidate, part: float, base: Candidate, problem: Problem, i
         )
     if best.lower[0] <= base.lower[0]:
         notes.append("Nothing shows that the policy is better than the one that made the log.")
+    elif best.lower[0] <= base.plug_in:
+        notes.append(
+            "It is not shown that the policy is better than the one that made the log: its lower bound is below what "
+            "that one seems to earn."
+        )
     if not problem.is_table and best.is_feasible:
         notes.append("The bound holds if values are functions of the features; nothing in a log can prove that.")
     if is_own_range:

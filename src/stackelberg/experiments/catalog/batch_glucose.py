@@ -137,7 +137,8 @@ def _measured(rows: int, patients: int, fresh: int, steps: int, features: int) -
     total = _learned(data, steps, features, 0)
     small = _learned(pooled_log(narrow, rows, patients, 1), steps, features, 1)
     clone: Any = cloned(data)
-    found: dict[str, Any] = {"weight": total.weight, "warned": float(any("better than" in w for w in small.warnings))}
+    is_warned = lambda learned: float(any("better than" in words for words in learned.warnings))
+    found: dict[str, Any] = {"weight": total.weight, "warned": is_warned(small), "sloppy warned": is_warned(total)}
     found |= {"lower": total.value.low, "behaviour lower": total.behaviour.low}
     learned: Any = total.policy
     for word, policy in (("sloppy", None), ("cloning", clone), ("learned", learned)):
@@ -157,6 +158,7 @@ def _glucose(budget: Budget, folder: Path, on_progress: Callable[[Progress], Non
         "more time below": mean(100.0 * gain("below"), "patients, paired"),
         "reward": mean(gain("reward"), "patients, paired"),
         "narrow log is warned": Estimate.exact(float(found["warned"]), "1 where it says that it cannot tell"),
+        "sloppy log is warned": Estimate.exact(float(found["sloppy warned"]), "1 where it says that it cannot tell"),
         "weight": Estimate.exact(float(found["weight"]), "picked by the lower bound"),
     }
     words = {"in_range": "70 to 180", "below": "below 70", "far_below": "below 54", "above": "above 180"}
