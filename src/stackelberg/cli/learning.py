@@ -181,7 +181,7 @@ def _page(found: Learned) -> dict[str, Any]:
         warnings = [*_warnings(found), *warnings]
     if found.estimates:
         tables.append(("Estimates by weighting", _estimates_table(found)))
-    rows = [(name, str(value)) for name, value in found.settings.items()]
+    rows = [(name, "by the log" if value is None else str(value)) for name, value in found.settings.items()]
     tables.append(("Settings", Table(("setting", "value"), rows)))
     return {"title": Path(found.log).name, "facts": facts, "warnings": warnings, "tables": tables, "pictures": pictures}
 
