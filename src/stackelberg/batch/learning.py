@@ -38,6 +38,9 @@ CriticKind: TypeAlias = Literal["random", "learned"]
 RULES: tuple[Rule, ...] = ("bound", "halves")
 CRITICS: tuple[CriticKind, ...] = ("random", "learned")
 
+FEWEST = 20
+"""Rows of features, below which halves of them say nothing."""
+
 FEW = 5.0
 """Rows for each state and action that is met, below which the radius is not to be trusted."""
 
@@ -158,7 +161,8 @@ def learn_policy(
     start = cloned(log, hidden=hidden, seed=seed)
     steps = boundary.whole_number("num_steps", num_steps, low=1)
     is_table = bool(log.num_states and log.num_actions)
-    by = ("bound" if is_table else "halves") if rule is None else boundary.one_of("rule", rule, RULES)
+    by = ("bound" if is_table or len(log) < FEWEST else "halves") if rule is None else rule
+    boundary.one_of("rule", by, RULES)
     is_learned = boundary.one_of("critic", critic, CRITICS) == "learned" and not is_table
     rate = (0.1 if is_table else 3e-3) if learning_rate is None else learning_rate
     kind = {"num_features": num_features, "kernel": kernel, "bandwidth": bandwidth, "start_share": start_share}
@@ -186,6 +190,8 @@ def learn_policy(
     best, part = chosen(found, scale.high - scale.low)
     held = jax.tree.map(np.asarray, problem.moments)  # what leaves is NumPy's
     learner = StackelbergLearner(held, best.policy, "penalty", best.weight, learning_rate=rate)
+    with jax.enable_x64(True):
+        certificate = stationarity(_traced(learner), best.policy)
     notes = _warnings(best, part, base, problem, reward_range is None)
     method = f"most consistent critic; low: least of those consistent at level {float(level):g}, no high"
     return LearnedPolicy(
@@ -194,7 +200,7 @@ def learn_policy(
         Estimate(best.plug_in, best.lower[0], np.inf, method),
         Estimate(base.plug_in, base.lower[0], np.inf, method),
         tuple(found),
-        stationarity(_traced(learner), best.policy),
+        certificate,
         notes,
         learner,
     )
@@ -229,6 +235,7 @@ def chosen(candidates: Sequence[Candidate], span: float) -> tuple[Candidate, flo
     That of the best lower bound; where halves of the log were asked about each other, of the largest sum of the value
     there, which the noise of one half does not raise, and of the bound at the last of `MILDER`, which falls where the
     log hardly was.
+
     `span`: of the rewards. Critics that cannot be consistent guarantee nothing, and their candidates are passed over
     while there are others.
     """

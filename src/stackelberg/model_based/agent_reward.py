@@ -124,11 +124,14 @@ def _of_class(game: ModelAsLeader, policy: Any, share: float, scale: float, num_
                 constraints=[sums],
                 options={"ftol": 1e-14, "maxiter": 500},
             )
-            if made.fun < best[0]:
-                fitted = np.maximum(made.x.reshape(-1, num_states), 0.0)
+            # A search that gave up may end off the simplex, and its value there is no model's.
+            fitted = np.maximum(made.x.reshape(-1, num_states), 1e-12)
+            fitted = fitted / fitted.sum(axis=1, keepdims=True)
+            value = float(plain(np.ravel(fitted))[0])
+            if value < best[0]:
                 model = base.copy()
-                model[rows[:, 0], rows[:, 1]] = fitted / fitted.sum(axis=1, keepdims=True)
-                best = (float(made.fun), model)
+                model[rows[:, 0], rows[:, 1]] = fitted
+                best = (value, model)
     return best
 
 

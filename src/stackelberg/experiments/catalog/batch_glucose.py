@@ -127,8 +127,8 @@ def days_in(worlds: Sequence[AnyPatient], policy: AbstractDiscretePolicy | None)
 
 def _learned(data: Dataset, steps: int, features: int, seed: int) -> LearnedPolicy:
     return learn_policy(
-        data, discount=0.9, reward_range=(0.0, 1.0), weights=(1e1, 1e2, 1e3), num_steps=steps, num_features=features,
-        seed=seed,
+        data, discount=0.9, reward_range=(0.0, 1.0), weights=(1e1, 1e2, 1e3), rule="bound", num_steps=steps,
+        num_features=features, seed=seed,
     )  # fmt: skip
 
 

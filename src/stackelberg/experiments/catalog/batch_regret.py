@@ -97,6 +97,8 @@ def _held_row(logs: int) -> dict[str, np.ndarray]:
     for seed in range(logs):
         found = swept(table_task(grid, mixed(grid, 0.5), 1_000, 10_000 + seed, GRID_RANGE), grid, (1e4,))
         made.append({"bound": found["bound"], "earned": found["picked"]})
+        if seed % 20 == 19:  # what is compiled for a log takes memory mappings, of which there are only so many
+            jax.clear_caches()
     return stacked(made)
 
 
@@ -108,6 +110,7 @@ def _pessimism_row(form: str, dials: tuple[float, ...], rows: int, seeds: int) -
         task = table_task(ring, policy, rows, seed, RING_RANGE, spread)
         learners = [StackelbergLearner(task.moments, task.policy, form, dial) for dial in dials]
         made.append({"regret": 1.0 - shares(ring, policies(learners))})
+    jax.clear_caches()
     return stacked(made)
 
 

@@ -19,6 +19,10 @@ from .likelihood import AbstractLikelihood, Estimates
 from .quantal_branch import QuantalBranch, trace_branch
 
 
+NEAR = 1e-3
+"""On either side of a maximum that values have told, in points of the branch."""
+
+
 @dataclass(frozen=True, eq=False)
 class EquilibriumLikelihood(AbstractLikelihood):
     """Cells are the leader's actions, then the follower's; the parameter is the common inverse temperature."""
@@ -77,14 +81,26 @@ class EquilibriumLikelihood(AbstractLikelihood):
         return max(candidates, key=lambda position: self._value(counts, position))
 
     def _peak(self, counts: Float[np.ndarray, "m"], low: float, high: float) -> float:
-        """The position of the maximum between two positions, to 1e-9."""
+        """The position of the maximum between two positions.
+
+        Values tell it to the root of the machine's precision alone; where the slope along the branch changes its sign
+        nearby, its root tells all digits.
+        """
         found: Any = minimize_scalar(
             lambda position: -self._value(counts, position),
             bounds=(low, high),
             method="bounded",
             options={"xatol": 1e-9},
         )
-        return float(found.x)
+        near = float(found.x)
+        ends = (max(low, near - NEAR), min(high, near + NEAR))
+        if self._slope(counts, ends[0]) * self._slope(counts, ends[1]) >= 0.0:
+            return near
+        return float(root_scalar(lambda p: self._slope(counts, p), bracket=ends, method="brentq", xtol=1e-13).root)
+
+    def _slope(self, counts: Float[np.ndarray, "m"], position: float) -> float:
+        """Of the value along the branch, up to a factor above 0."""
+        return float(self.branch.at(position)[1][:-1] @ counts)
 
     def _value(self, counts: Float[np.ndarray, "m"], position: float) -> float:
         point, _ = self.branch.at(position)
