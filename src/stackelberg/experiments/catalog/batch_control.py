@@ -72,13 +72,13 @@ def pole_behaviour(share: float) -> Act:
 LOGS = {"30 % expert": 0.3, "random": 0.0}
 
 
-def _pole_row(share: float, seeds: int, rows: int, num_steps: int) -> dict[str, np.ndarray]:
+def _pole_row(share: float, seeds: int, rows: int, num_steps: int, weights: tuple[float, ...]) -> dict[str, np.ndarray]:
     world = CartPole()
     made: dict[str, list[Any]] = {}
     for seed in range(seeds):
         data = control_log(world, pole_behaviour(share), rows, jr.key(seed))
         total = learn_policy(
-            data, discount=0.95, reward_range=(0.0, 1.0), weights=WEIGHTS, critic="learned", num_features=100,
+            data, discount=0.95, reward_range=(0.0, 1.0), weights=weights, critic="learned", num_features=100,
             num_steps=num_steps, seed=seed,
         )  # fmt: skip
         found = {
@@ -109,8 +109,9 @@ def _pole(budget: Budget, folder: Path, on_progress: Callable[[Progress], None])
     del on_progress
     seeds, rows, steps = {"smoke": (2, 400, 20), "small": (32, 2_000, 300), "full": (32, 2_000, 500)}[budget]
     logs = {"30 % expert": LOGS["30 % expert"]} if budget == "smoke" else LOGS
+    sizes = (seeds, rows, steps, WEIGHTS[1:3] if budget == "smoke" else WEIGHTS)
     found = {
-        word: kept(folder, f"pole {share} {seeds} {rows} {steps}", lambda s=share: _pole_row(s, seeds, rows, steps))
+        word: kept(folder, f"pole {share} {seeds} {rows} {steps}", lambda s=share: _pole_row(s, *sizes))
         for word, share in logs.items()
     }
     measured = {}
@@ -177,7 +178,9 @@ def actor_critic_policy(learner: AbstractActorCritic, num_steps: int, seed: int)
     return learner.policy(jax.tree.map(lambda leaf: leaf[0, 0], run.state))
 
 
-def _tier_row(tier: str, seeds: int, rows: int, steps: int, num_steps: int) -> dict[str, np.ndarray]:
+def _tier_row(
+    tier: str, seeds: int, rows: int, steps: int, num_steps: int, weights: tuple[float, ...]
+) -> dict[str, np.ndarray]:
     world = Pendulum()
     made: dict[str, list[float]] = {}
     for seed in range(seeds):
@@ -186,7 +189,7 @@ def _tier_row(tier: str, seeds: int, rows: int, steps: int, num_steps: int) -> d
             data,
             discount=0.97,
             reward_range=REWARD_RANGE,
-            weights=WEIGHTS,
+            weights=weights,
             critic="learned",
             num_features=100,
             num_steps=steps,
@@ -213,7 +216,10 @@ def _continuous(budget: Budget, folder: Path, on_progress: Callable[[Progress], 
     del on_progress
     tiers = ("medium",) if budget == "smoke" else ("random", "medium", "medium-expert", "expert")
     sizes = {"smoke": (2, 1_000, 20, 300), "small": (4, 10_000, 200, 30_000), "full": (8, 20_000, 400, 100_000)}[budget]
-    found = {tier: kept(folder, f"tier {tier} {sizes}", lambda tier=tier: _tier_row(tier, *sizes)) for tier in tiers}
+    weights = WEIGHTS[1:3] if budget == "smoke" else WEIGHTS
+    found = {
+        tier: kept(folder, f"tier {tier} {sizes}", lambda tier=tier: _tier_row(tier, *sizes, weights)) for tier in tiers
+    }
     score = lambda values: 100.0 * (values - ANCHORS[0]) / (ANCHORS[1] - ANCHORS[0])
     names = ("log", "cloning", "TD3+BC", "IQL", "learned")
     measured = {f"{tier}: {name}": mean(score(found[tier][name]), "logs") for tier in tiers for name in names}
