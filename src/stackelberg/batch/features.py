@@ -64,38 +64,70 @@ class TableFeatures(AbstractFeatures):
         return crossed(state, policy.choice(observation))
 
 
-class FourierFeatures(AbstractFeatures):
-    """Random features of a kernel over observations, for each action its own; a constant beside them.
-
-    - `fourier`: of the observation.
+class AbstractRowFeatures(AbstractFeatures):
+    """Features of rows and a constant: of observations, for each discrete action its own columns; or of observations
+    with their continuous action behind them, where `num_actions` is 0.
     """
 
-    fourier: RandomFeatures
-    num_actions: int = eqx.field(static=True)
+    num_actions: int = eqx.field(static=True, kw_only=True, default=0)
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """Features of a row, without the constant."""
+
+    @abstractmethod
+    def of_rows(self, rows: Float[AnyArray, "n d"]) -> Float[AnyArray, "n f"]:
+        """Without the constant."""
 
     @property
     def size(self) -> int:
-        """For each action the features and a constant."""
-        return (self.fourier.phases.shape[0] + 1) * self.num_actions
+        """The features and a constant, for each discrete action."""
+        return (self.width + 1) * max(self.num_actions, 1)
 
     def taken(self, observation: Float[AnyArray, "n d"], action: Float[AnyArray, "n k"]) -> Float[AnyArray, "n w"]:
-        """In the columns of the action."""
+        """In the columns of the action, or of the pair."""
+        if not self.num_actions:
+            return self._of(jnp.concatenate([jnp.asarray(observation), jnp.asarray(action)], axis=-1))
         chosen = jnp.asarray(action)[:, 0].astype(int)
         return crossed(self._of(observation), jax.nn.one_hot(chosen, self.num_actions))
 
     def averaged(
         self, observation: Float[AnyArray, "n d"], policy: AbstractBatchPolicy, noise: Float[AnyArray, "j n k"] | None
     ) -> Float[AnyArray, "n w"]:
-        """Each action's columns times its probability."""
-        del noise
-        assert isinstance(policy, AbstractDiscretePolicy)
-        return crossed(self._of(observation), policy.choice(observation))
+        """Each action's columns times its probability, or the mean over the draws that the noise makes."""
+        if self.num_actions:
+            assert isinstance(policy, AbstractDiscretePolicy)
+            return crossed(self._of(observation), policy.choice(observation))
+        assert isinstance(policy, TanhGaussian)
+        assert noise is not None
+        each = jax.vmap(lambda one: self.taken(observation, policy.actions(observation, one)))
+        return jnp.mean(each(jnp.asarray(noise)), axis=0)
 
-    def _of(self, observation: Float[AnyArray, "n d"]) -> Float[AnyArray, "n f"]:
-        return with_constant(self.fourier(observation))
+    def _of(self, rows: Float[AnyArray, "n d"]) -> Float[AnyArray, "n f"]:
+        return with_constant(self.of_rows(rows))
 
 
-class PairFeatures(AbstractFeatures):
+class FourierFeatures(AbstractRowFeatures):
+    """Random features of a kernel over observations, for each action its own; a constant beside them.
+
+    - `fourier`: of the observation.
+    """
+
+    fourier: RandomFeatures
+    num_actions: int = eqx.field(static=True, kw_only=True)
+
+    @property
+    def width(self) -> int:
+        """As many as were drawn."""
+        return self.fourier.phases.shape[0]
+
+    def of_rows(self, rows: Float[AnyArray, "n d"]) -> Float[AnyArray, "n f"]:
+        """Of observations."""
+        return self.fourier(rows)
+
+
+class PairFeatures(AbstractRowFeatures):
     """Random features of a kernel over observation and action together, and a constant: for continuous actions.
 
     - `fourier`: of the observation with the action behind it.
@@ -104,22 +136,13 @@ class PairFeatures(AbstractFeatures):
     fourier: RandomFeatures
 
     @property
-    def size(self) -> int:
-        """The features and a constant."""
-        return self.fourier.phases.shape[0] + 1
+    def width(self) -> int:
+        """As many as were drawn."""
+        return self.fourier.phases.shape[0]
 
-    def taken(self, observation: Float[AnyArray, "n d"], action: Float[AnyArray, "n k"]) -> Float[AnyArray, "n w"]:
-        """Of the pair."""
-        return with_constant(self.fourier(jnp.concatenate([jnp.asarray(observation), jnp.asarray(action)], axis=-1)))
-
-    def averaged(
-        self, observation: Float[AnyArray, "n d"], policy: AbstractBatchPolicy, noise: Float[AnyArray, "j n k"] | None
-    ) -> Float[AnyArray, "n w"]:
-        """Over the draws that the noise makes."""
-        assert isinstance(policy, TanhGaussian)
-        assert noise is not None
-        each = jax.vmap(lambda one: self.taken(observation, policy.actions(observation, one)))
-        return jnp.mean(each(jnp.asarray(noise)), axis=0)
+    def of_rows(self, rows: Float[AnyArray, "n d"]) -> Float[AnyArray, "n f"]:
+        """Of pairs."""
+        return self.fourier(rows)
 
 
 class Scales(eqx.Module):
@@ -161,7 +184,7 @@ def features_for(
     by = scales(rows)
     width = multiple * median_bandwidth((rows - by.centre) / by.scale)
     fourier = random_features(chosen, count, by.centre, by.scale, width, key)
-    return FourierFeatures(fourier, data.num_actions) if data.num_actions else PairFeatures(fourier)
+    return FourierFeatures(fourier, num_actions=data.num_actions) if data.num_actions else PairFeatures(fourier)
 
 
 def with_constant(features: Float[AnyArray, "n f"]) -> Float[AnyArray, "n g"]:

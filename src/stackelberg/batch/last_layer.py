@@ -22,11 +22,11 @@ from ..rl.batch_policy import AbstractBatchPolicy, AbstractDiscretePolicy, TanhG
 from ..rl.learner import AbstractCompiledLearner
 from ..rl.policy import network
 from .cloning import EXAMPLE
-from .features import AbstractFeatures, crossed, scales, with_constant
+from .features import AbstractRowFeatures, scales
 from .reward_scale import RewardScale
 
 
-class LastLayer(AbstractFeatures):
+class LastLayer(AbstractRowFeatures):
     """The last hidden layer of a network and a constant, for each discrete action its own columns.
 
     - `hidden`: the network up to that layer, of observations, or of observations with their continuous action.
@@ -37,35 +37,15 @@ class LastLayer(AbstractFeatures):
     hidden: eqx.nn.MLP
     centre: Float[AnyArray, "d"]
     scale: Float[AnyArray, "d"]
-    width: int = eqx.field(static=True)
-    num_actions: int = eqx.field(static=True)
 
     @property
-    def size(self) -> int:
-        """The layer and a constant, for each discrete action."""
-        return (self.width + 1) * max(self.num_actions, 1)
+    def width(self) -> int:
+        """Of the layer."""
+        return self.hidden.width_size
 
-    def taken(self, observation: Float[AnyArray, "n d"], action: Float[AnyArray, "n k"]) -> Float[AnyArray, "n w"]:
-        """Of each row's own action."""
-        if not self.num_actions:
-            return self._of(jnp.concatenate([jnp.asarray(observation), jnp.asarray(action)], axis=-1))
-        chosen = jnp.asarray(action)[:, 0].astype(int)
-        return crossed(self._of(observation), jax.nn.one_hot(chosen, self.num_actions))
-
-    def averaged(
-        self, observation: Float[AnyArray, "n d"], policy: AbstractBatchPolicy, noise: Float[AnyArray, "j n k"] | None
-    ) -> Float[AnyArray, "n w"]:
-        """Each action's columns times its probability, or the mean over the draws that the noise makes."""
-        if isinstance(policy, AbstractDiscretePolicy):
-            return crossed(self._of(observation), policy.choice(observation))
-        assert isinstance(policy, TanhGaussian)
-        assert noise is not None
-        each = jax.vmap(lambda one: self.taken(observation, policy.actions(observation, one)))
-        return jnp.mean(each(jnp.asarray(noise)), axis=0)
-
-    def _of(self, rows: Float[AnyArray, "n d"]) -> Float[AnyArray, "n f"]:
-        standard = (jnp.asarray(rows) - jnp.asarray(self.centre)) / jnp.asarray(self.scale)
-        return with_constant(jax.vmap(self.hidden)(standard))
+    def of_rows(self, rows: Float[AnyArray, "n d"]) -> Float[AnyArray, "n f"]:
+        """What the layer gives."""
+        return jax.vmap(self.hidden)((jnp.asarray(rows) - jnp.asarray(self.centre)) / jnp.asarray(self.scale))
 
 
 class Foreseeing(NamedTuple):
@@ -162,9 +142,7 @@ class Foresight(AbstractCompiledLearner):
         pick = lambda values: jnp.asarray(values)[rows]
         then = pick(self.then)
         if isinstance(self.policy, AbstractDiscretePolicy):
-            each = jnp.stack([self._said(state.target, then, jnp.full((len(then), 1), float(a)))[:, 0]
-                              for a in range(self.num_actions)], axis=-1)  # fmt: skip
-            onwards = jnp.sum(self.policy.choice(then) * each, axis=-1)
+            onwards = jnp.sum(self.policy.choice(then) * self._outputs(state.target, then)[..., 0], axis=-1)
         else:
             assert isinstance(self.policy, TanhGaussian)
             onwards = self._said(state.target, then, self.policy.actions(then, noise))[:, 0]
@@ -186,12 +164,16 @@ class Foresight(AbstractCompiledLearner):
         return state.network.layers[-1].bias
 
     def _said(self, net: Any, observation: AnyArray, action: AnyArray) -> Float[AnyArray, "n o"]:
-        inputs = observation if self.num_actions else jnp.concatenate([observation, action], axis=-1)
-        made = jax.vmap(net)((inputs - jnp.asarray(self.centre)) / jnp.asarray(self.spread))
+        """Value, reward and next observation, for the action of each row."""
         if not self.num_actions:
-            return made
-        each = made.reshape(made.shape[0], self.num_actions, -1)
+            return self._outputs(net, jnp.concatenate([observation, action], axis=-1))[:, 0]
+        each = self._outputs(net, observation)
         return jnp.take_along_axis(each, action[:, :1, None].astype(int), axis=1)[:, 0]
+
+    def _outputs(self, net: Any, inputs: AnyArray) -> Float[AnyArray, "n a o"]:
+        """For every discrete action, or for the one that stands in the row."""
+        made = jax.vmap(net)((inputs - jnp.asarray(self.centre)) / jnp.asarray(self.spread))
+        return made.reshape(made.shape[0], max(self.num_actions, 1), -1)
 
 
 def last_layer_features(
@@ -208,7 +190,7 @@ def last_layer_features(
     run, _ = advance(learner, start(learner, (seed,)), boundary.whole_number("num_steps", num_steps, low=1))
     net = jax.tree.map(lambda leaf: np.asarray(leaf[0, 0], dtype=np.float64), run.state.network)
     return LastLayer(
-        _without_head(net), learner.centre.astype(float), learner.spread.astype(float), learner.width, data.num_actions
+        _without_head(net), learner.centre.astype(float), learner.spread.astype(float), num_actions=data.num_actions
     )
 
 

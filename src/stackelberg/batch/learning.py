@@ -174,7 +174,7 @@ def learn_policy(
 
     def learned(problem: Problem, weight: Any) -> AbstractBatchPolicy:
         learner = StackelbergLearner(problem.moments, start, "penalty", weight, leader=leader, learning_rate=rate)
-        return jax.tree.map(np.asarray, climbed(_traced(learner), steps))
+        return learned_by(learner, steps)
 
     with jax.enable_x64(True):
         problem = told_by(log)
@@ -191,7 +191,7 @@ def learn_policy(
     held = jax.tree.map(np.asarray, problem.moments)  # what leaves is NumPy's
     learner = StackelbergLearner(held, best.policy, "penalty", best.weight, learning_rate=rate)
     with jax.enable_x64(True):
-        certificate = stationarity(_traced(learner), best.policy)
+        certificate = stationarity(traced(learner), best.policy)
     notes = _warnings(best, part, base, problem, reward_range is None)
     method = f"most consistent critic; low: least of those consistent at level {float(level):g}, no high"
     return LearnedPolicy(
@@ -204,6 +204,17 @@ def learn_policy(
         notes,
         learner,
     )
+
+
+def traced(learner: StackelbergLearner) -> StackelbergLearner:
+    """The learner with its numbers as arrays, so that other numbers need no other program."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float | np.ndarray) else leaf, learner)
+
+
+@exact
+def learned_by(learner: StackelbergLearner, num_steps: int) -> AbstractBatchPolicy:
+    """The policy after so many steps, in double precision and of NumPy arrays."""
+    return climbed(traced(learner), num_steps)
 
 
 @eqx.filter_jit
@@ -285,11 +296,6 @@ def _rows_for_each(log: Dataset) -> float:
     if not (log.num_states and log.num_actions):
         return np.inf
     return len(log) / len(np.unique(log.state * log.num_actions + log.chosen))
-
-
-def _traced(learner: StackelbergLearner) -> StackelbergLearner:
-    """The learner with its numbers as arrays, so that other numbers need no other program."""
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float | np.ndarray) else leaf, learner)
 
 
 def _warnings(best: Candidate, part: float, base: Candidate, problem: Problem, is_own_range: bool) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from ..._record import Estimate
 from ..._types import AnyArray, Key
 from ...batch.cloning import cloned
 from ...batch.consistency import RewardScale
-from ...batch.learning import climbed
+from ...batch.learning import learned_by
 from ...batch.problem import problem_of
 from ...batch.recurrent import recurrent
 from ...batch.remembering import memory_test
@@ -34,7 +34,6 @@ from ...rl.batch_policy import AbstractBatchPolicy, SoftmaxTable, blank_batch_po
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
 from .batch_measuring import SOURCE
-from .batch_scale import traced
 from .measuring import grouped_bars, kept, mean, plain_curves, share
 
 
@@ -122,8 +121,7 @@ def _learned(
 ) -> AbstractBatchPolicy:
     problem = problem_of(data, start, RewardScale(0.0, 1.0, discount), num_features=100, seed=seed)
     learner = StackelbergLearner(problem.moments, start, "penalty", weight, learning_rate=rate)
-    with jax.enable_x64(True):
-        return jax.tree.map(np.asarray, climbed(traced(learner), steps))
+    return learned_by(learner, steps)
 
 
 def places_only(state: AnyArray) -> AnyArray:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from ..._claims import Budget, Claim
 from ..._record import Estimate
 from ..._types import AnyArray
-from ...batch.features import AbstractFeatures
+from ...batch.features import AbstractFeatures, crossed
 from ...batch.problem import Problem
 from ...batch.stackelberg_learner import StackelbergLearner
 from ...games.generators_process import goal_grid
@@ -46,8 +46,8 @@ class MergedTable(AbstractFeatures):
 
     def taken(self, observation: Float[AnyArray, "n d"], action: Float[AnyArray, "n k"]) -> Float[AnyArray, "n w"]:
         """One-hot rows."""
-        place = self._groups(observation) * self.num_actions + jnp.asarray(action)[:, 0].astype(int)
-        return jax.nn.one_hot(place, self.size, dtype=jnp.result_type(float))
+        chosen = jax.nn.one_hot(jnp.asarray(action)[:, 0].astype(int), self.num_actions)
+        return crossed(jax.nn.one_hot(self._groups(observation), self.num_groups), chosen)
 
     def averaged(
         self, observation: Float[AnyArray, "n d"], policy: AbstractBatchPolicy, noise: Float[AnyArray, "j n k"] | None
@@ -55,8 +55,7 @@ class MergedTable(AbstractFeatures):
         """The policy's probabilities in the columns of the group."""
         del noise
         assert isinstance(policy, AbstractDiscretePolicy)
-        group = jax.nn.one_hot(self._groups(observation), self.num_groups)
-        return (group[:, :, None] * policy.choice(observation)[:, None, :]).reshape(len(observation), -1)
+        return crossed(jax.nn.one_hot(self._groups(observation), self.num_groups), policy.choice(observation))
 
     def _groups(self, observation: Float[AnyArray, "n d"]) -> AnyArray:
         return jnp.asarray(self.group)[jnp.asarray(observation)[:, 0].astype(int)].astype(int)

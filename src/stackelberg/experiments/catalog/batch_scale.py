@@ -17,14 +17,13 @@ from ..._claims import Budget, Claim
 from ..._record import Estimate
 from ...batch.cloning import cloned
 from ...batch.consistency import RewardScale
-from ...batch.learning import climbed
+from ...batch.learning import learned_by, traced
 from ...batch.problem import Problem, problem_of
 from ...batch.stackelberg_learner import StackelbergLearner
 from ...batch.streaming import Streamed
 from ...games.dataset import Dataset
 from ...games.domains.control import CartPole
 from ...games.logs import control_log
-from ...rl.batch_policy import AbstractBatchPolicy
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
 from .batch_control import greedy_return, pole_behaviour
@@ -34,11 +33,6 @@ from .measuring import curves, exponent, grouped_bars, kept, mean
 
 NUM_FEATURES, WEIGHT = 30, 1e4
 """For each action; the weight is set beforehand."""
-
-
-def traced(learner: StackelbergLearner) -> StackelbergLearner:
-    """With its numbers as arrays."""
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float | np.ndarray) else leaf, learner)
 
 
 def _step(learner: StackelbergLearner) -> tuple[Any, Any]:
@@ -102,11 +96,6 @@ def _sizes(sizes: tuple[int, ...], repeats: int) -> dict[str, np.ndarray]:
     return {"seconds": np.stack(seconds), "megabytes": np.asarray(megabytes)}
 
 
-def _learned(problem: Problem, num_steps: int) -> AbstractBatchPolicy:
-    with jax.enable_x64(True):
-        return jax.tree.map(np.asarray, climbed(traced(_learner(problem)), num_steps))
-
-
 def _subsets(rows: int, seeds: int, num_steps: int) -> dict[str, np.ndarray]:
     """What is earned from a log and from a tenth of it, episodes at random; from the tenth also in the other way."""
     found: dict[str, list[float]] = {"all": [], "tenth": [], "apart": [], "log": []}
@@ -116,7 +105,7 @@ def _subsets(rows: int, seeds: int, num_steps: int) -> dict[str, np.ndarray]:
         tenth = data.episodes(generator.choice(data.num_episodes, max(data.num_episodes // 10, 1), replace=False))
         whole, few = _problem(data, seed, is_streamed=True), _problem(tenth, seed, is_streamed=True)
         same = _problem(tenth, seed, is_streamed=False)
-        policies = [_learned(one, num_steps) for one in (whole, few)]
+        policies = [learned_by(_learner(one), num_steps) for one in (whole, few)]
         found["all"].append(greedy_return(CartPole(), policies[0]))
         found["tenth"].append(greedy_return(CartPole(), policies[1]))
         found["apart"].append(_apart(few, same))

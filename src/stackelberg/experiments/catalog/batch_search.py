@@ -17,7 +17,7 @@ from ..._learner import advance, start
 from ..._record import Estimate
 from ...batch.cloning import cloned
 from ...batch.consistency import RewardScale
-from ...batch.learning import WEIGHTS, chosen, climbed, judged
+from ...batch.learning import WEIGHTS, chosen, judged, learned_by
 from ...batch.neural_learner import NeuralStackelbergLearner
 from ...batch.problem import Problem, problem_of
 from ...batch.stackelberg_learner import StackelbergLearner
@@ -30,7 +30,6 @@ from .base import Evidence, Reproduction
 from .batch_control import greedy_return, pole_behaviour
 from .batch_kernels import table_worlds, with_kernel
 from .batch_measuring import SOURCE, as_table, policies, shares
-from .batch_scale import traced
 from .batch_tables import stacked, swept
 from .measuring import grouped_bars, kept, mean
 
@@ -112,12 +111,11 @@ def _problem(data: Dataset, policy: AbstractBatchPolicy, seed: int, **settings: 
 
 def _climbed(problem: Problem, weight: float, num_steps: int) -> AbstractBatchPolicy:
     learner = StackelbergLearner(problem.moments, problem.policy, "penalty", weight, learning_rate=3e-3)
-    with jax.enable_x64(True):
-        return jax.tree.map(np.asarray, climbed(traced(learner), num_steps))
+    return learned_by(learner, num_steps)
 
 
 def _by_rule(problem: Problem, num_steps: int) -> float:
-    """The default: the weight of the best lower bound, all else as it comes."""
+    """The weight of the best lower bound, which is what the search sees too; all else as it comes."""
     each = [judged(problem, _climbed(problem, weight, num_steps), weight, 0.95) for weight in WEIGHTS]
     return greedy_return(CartPole(), chosen(each, 1.0)[0].policy) / 500.0
 
@@ -216,8 +214,8 @@ HYPERPARAMETERS = Reproduction(
         Claim("ring: found", "What it finds is above cloning, which earns 0.88 of the best.", "ours to measure", 0.88,
               "at least", 0.0, "smoke", 3, "share of the best"),
         *(
-            Claim(f"{name}: over the default", "The search does not fall behind the default rule.", "ours to measure",
-                  0.0, "at least", 0.05, "small", 6, "share of the best")
+            Claim(f"{name}: over the default", "The search does not fall behind the weight of the best bound.",
+                  "ours to measure", 0.0, "at least", 0.05, "small", 6, "share of the best")
             for name in ("ring", "grid", "pole", "pole, networks")
         ),
         *(
