@@ -1,7 +1,8 @@
 """Do TD3+BC and IQL of this package learn what d3rlpy's do? Run `python -m benchmarks.offline_level`.
 
-The peer's interpreter is named by `D3RLPY_PYTHON`. Returns of twenty episodes of a pendulum, greedy; the log's tier is
-"medium" of `stackelberg reproduce batch:continuous`.
+The peer's interpreter is named by `D3RLPY_PYTHON`. Mean returns of the same hundred episodes of Gymnasium's
+pendulum for both, greedy: episodes differ by more than methods do. The log's tier is "medium" of `stackelberg
+reproduce batch:continuous`.
 """
 
 from __future__ import annotations
@@ -12,12 +13,27 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import gymnasium
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 import stackelberg as sg
-from stackelberg.experiments.catalog.batch_control import actor_critic_policy, greedy_return, tier_log
+from stackelberg.experiments.catalog.batch_baselines import trained
+from stackelberg.experiments.catalog.batch_control import tier_log
+from stackelberg.rl.batch_policy import AbstractBatchPolicy
 
 from .batch import PEER
+
+
+EPISODES = 100
+
+
+def played(policy: AbstractBatchPolicy) -> float:
+    """The mean return of the greedy actions."""
+    choose = jax.jit(lambda seen: policy.greedy(seen[None])[0])
+    act = lambda seen, _: np.clip(np.asarray(choose(jnp.asarray(seen, jnp.float32))), -1.0, 1.0)
+    return float(np.mean(sg.gymnasium_returns(gymnasium.make("Pendulum-v1"), act, EPISODES)))
 
 
 def main() -> None:
@@ -34,8 +50,8 @@ def main() -> None:
         data = tier_log(asked.tier, asked.rows, seed)
         print(f"seed {seed}: the log {np.mean(data.returns()):.1f}", flush=True)
         for name, kind in (("TD3+BC", sg.TD3BC), ("IQL", sg.ImplicitQLearning)):
-            policy = actor_critic_policy(kind(data, 0.97), asked.steps, seed)
-            print(f"seed {seed}: {name} here {greedy_return(sg.Pendulum(), policy):.1f}", flush=True)
+            policy = trained(kind(data, 0.97), asked.steps, seed)
+            print(f"seed {seed}: {name} here {played(policy):.1f}", flush=True)
         if not interpreter:
             print(f"no peer: name an interpreter with d3rlpy by {PEER}")
             continue
@@ -43,7 +59,10 @@ def main() -> None:
             path = Path(folder) / "log.npz"
             sg.write_log(data, path)
             made = subprocess.run(
-                [interpreter, str(script), str(path), str(asked.steps)], capture_output=True, text=True, cwd=folder
+                [interpreter, str(script), str(path), str(asked.steps), str(EPISODES)],
+                capture_output=True,
+                text=True,
+                cwd=folder,
             )
         for line in made.stdout.splitlines():
             if line.startswith("RETURN "):

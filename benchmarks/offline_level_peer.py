@@ -1,6 +1,6 @@
 """TD3+BC and IQL by d3rlpy on a log in a file, and what they earn in Gymnasium's pendulum; run by its own interpreter.
 
-    python offline_level_peer.py LOG.npz NUM_STEPS
+    python offline_level_peer.py LOG.npz NUM_STEPS NUM_EPISODES
 
 The log's actions are in [-1, 1]; the task's torque is twice that.
 """
@@ -15,10 +15,7 @@ import numpy as np
 import torch
 
 
-EPISODES = 20
-
-
-def main(path: str, num_steps: int) -> None:
+def main(path: str, num_steps: int, num_episodes: int) -> None:
     """Train, play, and print a line for each method."""
     torch.set_num_threads(1)
     log = np.load(path)
@@ -35,7 +32,7 @@ def main(path: str, num_steps: int) -> None:
         learner = config(**settings).create(device="cpu:0")
         learner.fit(data, n_steps=num_steps, n_steps_per_epoch=num_steps, show_progress=False, save_interval=10**9)
         env, returns = gymnasium.make("Pendulum-v1"), []
-        for episode in range(EPISODES):
+        for episode in range(num_episodes):
             seen, paid, is_on = env.reset(seed=episode)[0], 0.0, True
             while is_on:
                 action = np.clip(learner.predict(seen[None].astype(np.float32))[0], -1.0, 1.0)
@@ -46,4 +43,4 @@ def main(path: str, num_steps: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -159,7 +159,8 @@ from .calculus.total_derivative import ConjugateGradient, Direct, Nystrom, gauss
 from .rl.batch_policy import AbstractBatchPolicy, SoftmaxNetwork, SoftmaxTable, TanhGaussian, blank_batch_policy
 from .batch.features import FourierFeatures, PairFeatures, TableFeatures, features_for
 from .batch.fence import Fence, fence_for
-from .batch.consistency import Moments, consistent, moments_of
+from .batch.consistency import consistent
+from .batch.moments import Moments, moments_of
 from .batch.reward_scale import RewardScale
 from .batch.cloning import Cloning, cloned
 from .batch.stackelberg_learner import StackelbergLearner

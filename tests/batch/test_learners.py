@@ -8,7 +8,7 @@ import pytest
 from scipy import optimize
 
 import stackelberg as sg
-from stackelberg.batch.consistency import consistent
+from stackelberg.batch.consistency import PLUG_IN, consistent
 from stackelberg.batch.learning import halves, learn_policy
 from stackelberg.batch.tabular import counted_plan, covered_value
 from stackelberg.calculus.precision import exact
@@ -24,8 +24,8 @@ def task(seed=0, rows=60, **settings):
 
 
 @exact
-def solved(made, policy, form, weight):
-    found = consistent(made.moments, policy, form, jnp.asarray(weight))
+def solved(made, policy, form, weight, begun=None):
+    found = consistent(made.moments, policy, form, jnp.asarray(weight), None if begun is None else jnp.asarray(begun))
     toward, first = made.moments.under(policy)
     return found, found.value(form, weight), found.critic(form, weight), toward, first
 
@@ -46,6 +46,40 @@ def test_the_bounded_answer_is_that_of_a_general_optimiser(seed, weight):
     assert np.max(omega) <= 10.0 + 1e-9
     assert loss(omega) <= loss(np.clip(told.x, 0.0, 10.0)) + 1e-9 * abs(loss(told.x))
     assert value == pytest.approx(float(first @ omega), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("part", [1.0, 0.5, 0.1])
+def test_the_least_consistent_value_is_found_wherever_the_search_begins(seed, part):
+    """SciPy's bounded least squares for a multiplier, and a bracketing search for the multiplier.
+
+    The twin is a start with all weights at the floor: a rule that reads the multiplier off the weights that are free
+    sees none there, and would call that the answer for every radius.
+    """
+    made = task(seed, rows=200)
+    most = solved(made, made.policy, "penalty", PLUG_IN)[0]
+    radius = part * exact(made.radius)(made.policy, most, 0.95)
+    found, value, _, toward, first = solved(made, made.policy, "constraint", radius)
+    ridge, paid = float(made.moments.ridge), np.asarray(made.moments.paid)
+    matrix = toward.T @ toward + ridge * np.eye(len(first))
+    root = np.linalg.cholesky(matrix).T
+    allowed = radius**2 + float(found.slack)
+
+    def answer(log_multiplier):
+        side = toward.T @ paid - first / (2.0 * np.exp(log_multiplier))
+        target = np.linalg.solve(root.T, side)
+        return optimize.lsq_linear(root, target, (0.0, 10.0), method="bvls", tol=1e-15, max_iter=5_000).x
+
+    beyond = lambda log_multiplier: (
+        np.sum((paid - toward @ (q := answer(log_multiplier))) ** 2) + ridge * q @ q - allowed
+    )
+    floor = np.sum(paid**2) <= allowed
+    told = 0.0 if floor else first @ answer(optimize.brentq(beyond, np.log(1e-3), np.log(1e12), xtol=1e-13))
+    assert value == pytest.approx(told, abs=1e-8)
+    for start in (np.zeros(len(first)), np.full(len(first), 10.0), np.full(len(first), np.nan)):
+        again, value, *_ = solved(made, made.policy, "constraint", radius, start)
+        assert again.is_settled
+        assert value == pytest.approx(told, abs=1e-8)
 
 
 @pytest.mark.parametrize("form", ["penalty", "lagrangian", "constraint", "ball"])

@@ -9,7 +9,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import stackelberg as sg
-from stackelberg.batch import consistency, streaming
+from stackelberg.batch import moments, streaming
 from stackelberg.experiments.catalog.batch_scale import memory_of_a_step, traced
 
 
@@ -30,7 +30,7 @@ def walk(rows, num_actions, seed=0):
 
 
 def learner(data, monkeypatch, large):
-    monkeypatch.setattr(consistency, "LARGE", large)
+    monkeypatch.setattr(moments, "LARGE", large)
     policy = sg.blank_batch_policy(data.num_actions, 0, 1, np.zeros(2), np.ones(2), (8,), jr.key(0))
     return sg.StackelbergLearner(
         sg.problem_of(data, policy, sg.RewardScale(0.0, 1.0, 0.9), num_features=8).moments, policy, weight=1e3

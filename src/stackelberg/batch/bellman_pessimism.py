@@ -36,8 +36,9 @@ from ..games.dataset import Dataset
 from ..rl.batch_policy import AbstractDiscretePolicy, SoftmaxTable
 from ..rl.learner import AbstractCompiledLearner
 from .cloning import EXAMPLE
-from .consistency import Moments, at_first, consistent, moments_of
+from .consistency import consistent
 from .features import AbstractFeatures, TableFeatures
+from .moments import Moments, at_first, moments_of
 from .reward_scale import RewardScale
 from .stackelberg_learner import bounds_of, numbered
 
@@ -187,6 +188,8 @@ def whitened(moments: Moments) -> Moments:
     root = vectors[:, is_met].T / np.sqrt(values[is_met])[:, None]
     here = root @ gram
     # The ridge stays the same part of the mean diagonal entry of Gᵀ G.
-    ridge = float(moments.ridge) * np.sum(here**2) / np.sum(gram**2)
+    ridge = np.asarray(moments.ridge * np.sum(here**2) / np.sum(gram**2))
     fields = lambda one: (one.paid, one.here, one.reach, one.ridge)
-    return eqx.tree_at(fields, moments, (root @ moments.paid, here, root @ np.asarray(moments.reach), ridge))
+    return eqx.tree_at(
+        fields, moments, (root @ moments.paid, here, root @ np.asarray(moments.reach), np.asarray(ridge))
+    )

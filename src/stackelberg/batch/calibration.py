@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -19,8 +20,8 @@ from .. import _boundary as boundary
 from .._types import AnyArray, Key
 from ..games.dataset import Dataset
 from ..rl.batch_policy import AbstractBatchPolicy
-from .consistency import CHUNK
 from .features import AbstractFeatures, fixed_noise
+from .moments import CHUNK, rounded_up
 from .reward_scale import RewardScale
 
 
@@ -39,12 +40,42 @@ def residuals(
     found = []
     for begin in range(0, len(data), CHUNK):
         part = slice(begin, begin + CHUNK)
-        then = data.next_observation[part]
+        then = rounded_up(data.next_observation[part])
         noise = fixed_noise(policy, len(then), num_draws, jr.fold_in(key, begin))
-        onwards = np.asarray(critic.averaged(then, policy, noise) @ jnp.asarray(omega))
-        now = np.asarray(critic.taken(data.observation[part], data.action[part]) @ jnp.asarray(omega))
+        pairs = (rounded_up(data.observation[part]), rounded_up(data.action[part]))
+        now, onwards = (
+            np.asarray(one)[: len(paid[part])] for one in _values(critic, policy, omega, *pairs, then, noise)
+        )
         found.append(paid[part] + scale.discount * ~data.terminal[part] * onwards - now)
     return np.concatenate(found)
+
+
+@eqx.filter_jit
+def _values(
+    critic: AbstractFeatures,
+    policy: AbstractBatchPolicy,
+    omega: Float[AnyArray, "w"],
+    observation: Float[AnyArray, "n d"],
+    action: Float[AnyArray, "n k"],
+    then: Float[AnyArray, "n d"],
+    noise: Float[AnyArray, "j n k"] | None,
+) -> tuple[Float[AnyArray, "n"], Float[AnyArray, "n"]]:
+    """Of the rows' own actions, and of the policy's after them."""
+    weights = jnp.asarray(omega)
+    return critic.taken(observation, action) @ weights, critic.averaged(then, policy, noise) @ weights
+
+
+@eqx.filter_jit
+def _turned_sums(
+    tests: AbstractFeatures,
+    observation: Float[AnyArray, "n d"],
+    action: Float[AnyArray, "n k"],
+    residual: Float[AnyArray, "n"],
+    draws: int,
+    key: Key,
+) -> Float[AnyArray, "b z"]:
+    by = jnp.asarray(tests.taken(observation, action))
+    return (jr.rademacher(key, (draws, by.shape[0]), by.dtype) * residual) @ by
 
 
 def bootstrap_losses(
@@ -60,9 +91,10 @@ def bootstrap_losses(
     sums = jnp.zeros((draws, tests.size))
     for begin in range(0, len(data), CHUNK):
         part = slice(begin, begin + CHUNK)
-        by = jnp.asarray(tests.taken(data.observation[part], data.action[part]))
-        signs = jr.rademacher(jr.fold_in(key, begin), (draws, by.shape[0]), by.dtype)
-        sums = sums + (signs * residual[part]) @ by / len(data)
+        rows = (rounded_up(data.observation[part]), rounded_up(data.action[part]))
+        left = np.zeros(len(rows[0]))
+        left[: len(residual[part])] = residual[part]  # the rows that were added count for nothing
+        sums = sums + _turned_sums(tests, *rows, left, draws, jr.fold_in(key, begin)) / len(data)
     return np.asarray(jnp.sum(sums**2, axis=-1))
 
 

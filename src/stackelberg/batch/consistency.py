@@ -41,82 +41,26 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
-from .. import _boundary as boundary
 from .._errors import PrecisionError
-from .._types import AnyArray, Key
-from ..games.dataset import Dataset
+from .._types import AnyArray
 from ..rl.batch_policy import AbstractBatchPolicy
-from .features import AbstractFeatures, TableFeatures, fixed_noise
-from .fence import Fence
-from .reward_scale import RewardScale
-from .streaming import LARGE, Streamed, mean_features, streamed_sums
+from .moments import Moments, at_first
 
 
 Form: TypeAlias = Literal["penalty", "lagrangian", "constraint", "ball"]
 
 FORMS: tuple[Form, ...] = ("penalty", "lagrangian", "constraint", "ball")
 
-CHUNK = 20_000
-"""Rows whose features are held at once while averages are summed up."""
-
 MOST_SETS = 30
 """Sets of held weights that are tried; a handful is the rule."""
 
+LEAST_MULTIPLIER, MOST_MULTIPLIER = 1e-12, 1e18
+
+RIGID = 1e-150
+"""A spread up to which it is that of nothing: its square is kept above 0."""
+
 PLUG_IN = 1e12
 """A weight at which pessimism is lost in rounding."""
-
-
-class Moments(eqx.Module):
-    """Averages of a log by test features: all that the critic's problem needs.
-
-    - `paid`: `(m,)`, Zᵀ r / n.  `here`: `(m, w)`, Zᵀ Φ(s, a) / n.
-    - `reach`: `(m, j)`, γ Zᵀ [s' is the j-th of `then`, not terminal] / n; of long logs what it is made from,
-      portion by portion.  `then`: `(j, d)`, next observations.
-    - `start`: `(k, d)`, of episodes.  `start_weight`: `(k,)`, sums to 1.
-    - `then_noise`, `start_noise`: for continuous actions; None otherwise.
-    - `critic`: the features Φ.  `scale`: of the rewards.  `ridge`: κ.
-    - `is_bounded`: whether weights are values, and are kept in their range.  `fence`: what keeps others there, if any.
-    """
-
-    paid: Float[AnyArray, "m"]
-    here: Float[AnyArray, "m w"]
-    reach: Float[AnyArray, "m j"] | Streamed
-    then: Float[AnyArray, "j d"]
-    start: Float[AnyArray, "k d"]
-    start_weight: Float[AnyArray, "k"]
-    then_noise: Float[AnyArray, "q j p"] | None
-    start_noise: Float[AnyArray, "q k p"] | None
-    critic: AbstractFeatures
-    scale: RewardScale
-    ridge: Float[AnyArray, ""] | float
-    is_bounded: bool = eqx.field(static=True, default=False)
-    fence: Fence | None = None
-
-    @property
-    def top(self) -> Any:
-        """The largest value that there is."""
-        return 1.0 / (1.0 - self.scale.discount)
-
-    @property
-    def most(self) -> Any:
-        """B: as if every feature's weight were the largest value that there is, 1 / (1 - γ)."""
-        return self.critic.size / (1.0 - self.scale.discount) ** 2
-
-    def under(self, policy: AbstractBatchPolicy) -> tuple[Float[AnyArray, "m w"], Float[AnyArray, "w"]]:
-        """G and c under a policy."""
-        if isinstance(self.reach, Streamed):
-            streamed = self.reach.onwards(self.critic, self.then, policy, self.then_noise)
-            return jnp.asarray(self.here) - streamed, self.first(policy)
-        onwards = self.critic.averaged(self.then, policy, self.then_noise)
-        return jnp.asarray(self.here) - jnp.asarray(self.reach) @ onwards, self.first(policy)
-
-    def first(self, policy: AbstractBatchPolicy) -> Float[AnyArray, "w"]:
-        """c under a policy."""
-        if isinstance(self.reach, Streamed):
-            rows = (self.start, self.start_weight, policy, self.start_noise, self.reach.portion)
-            return (1.0 - self.scale.discount) * mean_features(self.critic, *rows)
-        begun = self.critic.averaged(self.start, policy, self.start_noise)
-        return (1.0 - self.scale.discount) * jnp.asarray(self.start_weight) @ begun
 
 
 class Consistent(NamedTuple):
@@ -200,10 +144,8 @@ def consistent(
     matrix = toward.T @ toward + moments.ridge * jnp.eye(toward.shape[1], dtype=toward.dtype)
     problem = (moments, toward, first, matrix)
     begun = at_first(moments) if held is None else held
-    if moments.fence is not None:
-        return _between(problem, *_fenced(jax.lax.stop_gradient(problem), form, weight, begun))
-    if moments.is_bounded:
-        return _between(problem, *_active(jax.lax.stop_gradient(problem), form, weight, begun))
+    if moments.fence is not None or moments.is_bounded:
+        return _between(problem, *_held(jax.lax.stop_gradient(problem), form, weight, begun))
     return _between(problem, jnp.full_like(first, jnp.nan), jnp.asarray(True))
 
 
@@ -229,61 +171,78 @@ def _between(problem: Any, held: Float[AnyArray, "h"], is_settled: Bool[AnyArray
     return Consistent(first @ omega, spread, misfit, least, slack, omega, lean, held, is_settled)
 
 
-def at_first(moments: Moments) -> Float[AnyArray, "h"]:
-    """Where the search begins: weights at the floor that the log never met, all else free."""
-    if moments.fence is not None:
-        return jnp.full(moments.fence.rows.shape[0], jnp.nan)
-    unseen = jnp.sum(jnp.abs(jnp.asarray(moments.here)), axis=0) == 0.0
-    return jnp.where(unseen, 0.0, jnp.nan)
+def _held(
+    problem: Any, form: Form, weight: Any, begun: Float[AnyArray, "h"]
+) -> tuple[Float[AnyArray, "h"], Bool[AnyArray, ""]]:
+    """What is held at the answer, NaN for what is free; and whether the search came to rest.
+
+    For one multiplier the problem is convex and its answer the same wherever the search begins. Where the multiplier
+    is not given it is looked for around that.
+    """
+    at = _fenced if problem[0].fence is not None else _active
+    if form in ("penalty", "lagrangian"):
+        return at(problem, begun, weight)
+
+    own_of, allowed = lambda found: found.multiplier(form, weight), None
+    if form == "constraint":
+        # Where nothing is consistent: a little more than what is least, as in `Consistent`.
+        held, _ = at(problem, at_first(problem[0]), MOST_MULTIPLIER)
+        flat = _between(problem, held, jnp.asarray(True))
+        allowed = jnp.maximum(weight**2 + flat.slack, flat.least + 1e-6 * flat.slack)
+
+        def own_of(found):
+            room = allowed - found.least
+            return jnp.where(room > 0.0, 0.5 * found.spread / jnp.sqrt(jnp.maximum(room, 1e-300)), jnp.inf)
+
+    def step(state):
+        multiplier, held, _, low, high, _, count = state
+        held, is_found = at(problem, held, multiplier)
+        found = _between(problem, held, is_found)
+        own, is_floor = own_of(found), jnp.asarray(False)
+        is_low = own > multiplier
+        if form == "constraint":
+            # Further from consistent than allowed? Where all that counts is held, `own` does not say.
+            is_low = found.least + (found.spread / (2.0 * multiplier)) ** 2 > allowed
+            is_floor = (found.spread <= RIGID) & ~is_low
+        low, high = jnp.where(is_low, multiplier, low), jnp.where(is_low, high, multiplier)
+        after = jnp.where((own > low) & (own < high), own, jnp.sqrt(low * high))
+        moves = ~is_floor & (jnp.abs(own - multiplier) > 1e-9 * multiplier)
+        return after, held, is_found, low, high, moves, count + 1
+
+    near = own_of(_between(problem, begun, jnp.asarray(True)))
+    first_guess = jnp.where((near > LEAST_MULTIPLIER) & (near < MOST_MULTIPLIER), near, 1.0)
+    ends = (LEAST_MULTIPLIER + 0.0 * first_guess, MOST_MULTIPLIER + 0.0 * first_guess)
+    start = (first_guess, begun, jnp.asarray(True), *ends, jnp.asarray(True), jnp.asarray(0))
+    _, held, is_found, _, _, moves, _ = jax.lax.while_loop(lambda one: one[5] & (one[6] < 2 * MOST_SETS), step, start)
+    return held, is_found & ~moves
+
+
+def _fenced(
+    problem: Any, begun: Float[AnyArray, "h"], multiplier: Any
+) -> tuple[Float[AnyArray, "h"], Bool[AnyArray, ""]]:
+    """The bounds that pull values of a fence, for one multiplier."""
+    moments, toward, first, matrix = problem
+    pull = toward.T @ jnp.asarray(moments.paid)
+    return moments.fence.settled(matrix, pull - first / (2.0 * multiplier), moments.top, begun)
 
 
 def _active(
-    problem: Any, form: Form, weight: Any, begun: Float[AnyArray, "w"]
+    problem: Any, begun: Float[AnyArray, "w"], multiplier: Any
 ) -> tuple[Float[AnyArray, "w"], Bool[AnyArray, ""]]:
-    """The bounds that hold weights at the answer, NaN for those that are free; and whether the search came to rest."""
+    """The bounds that hold weights, for one multiplier."""
     moments, toward, first, matrix = problem
-    pull = toward.T @ jnp.asarray(moments.paid)
+    pull = toward.T @ jnp.asarray(moments.paid) - first / (2.0 * multiplier)
 
     def better(held):
         found = _between(problem, held, jnp.asarray(True))
-        omega = found.critic(form, weight)
+        omega = found.omega - found.lean / (2.0 * multiplier)
         # How hard each weight pushes: 0 where it is free, against its bound where it is held.
-        push = pull - first / (2.0 * found.multiplier(form, weight)) - matrix @ omega
         scale = jnp.diagonal(matrix)
-        push = jnp.where(jnp.isnan(held), 0.0, push)
+        push = jnp.where(jnp.isnan(held), 0.0, pull - matrix @ omega)
         low, high = push + scale * omega < 0.0, push + scale * (omega - moments.top) > 0.0
         return jnp.where(low, 0.0, jnp.where(high, moments.top, jnp.nan))
 
     return _at_rest(better, begun)
-
-
-def _fenced(
-    problem: Any, form: Form, weight: Any, begun: Float[AnyArray, "h"]
-) -> tuple[Float[AnyArray, "h"], Bool[AnyArray, ""]]:
-    """The same for values of a fence; where the multiplier is not given it is found with them."""
-    moments, toward, first, matrix = problem
-    pull = toward.T @ jnp.asarray(moments.paid)
-
-    def at(held, multiplier):
-        return moments.fence.settled(matrix, pull - first / (2.0 * multiplier), moments.top, held)
-
-    if form in ("penalty", "lagrangian"):
-        return at(begun, weight)
-
-    def step(state):
-        multiplier, held, low, high, _, count = state
-        held, _ = at(held, multiplier)
-        # Above the multiplier where the answer is further from consistent than allowed, and below it otherwise.
-        own = _between(problem, held, jnp.asarray(True)).multiplier(form, weight)
-        low, high = jnp.where(own > multiplier, multiplier, low), jnp.where(own > multiplier, high, multiplier)
-        after = jnp.where((own > low) & (own < high), own, jnp.sqrt(low * high))
-        return after, held, low, high, jnp.abs(own - multiplier) > 1e-9 * multiplier, count + 1
-
-    first_guess = _between(problem, begun, jnp.asarray(True)).multiplier(form, weight)
-    ends = (1e-12 + 0.0 * first_guess, 1e18 + 0.0 * first_guess)
-    start = (jnp.clip(first_guess, *ends), begun, *ends, jnp.asarray(True), jnp.asarray(0))
-    _, held, _, _, moves, _ = jax.lax.while_loop(lambda state: state[4] & (state[5] < MOST_SETS), step, start)
-    return held, ~moves
 
 
 def _at_rest(
@@ -300,92 +259,3 @@ def _at_rest(
     start = (jax.lax.stop_gradient(begun), jnp.asarray(True), jnp.asarray(0))
     held, moves, _ = jax.lax.while_loop(lambda state: state[1] & (state[2] < MOST_SETS), step, start)
     return held, ~moves
-
-
-def moments_of(
-    data: Dataset,
-    critic: AbstractFeatures,
-    tests: AbstractFeatures,
-    scale: RewardScale,
-    *,
-    policy: AbstractBatchPolicy,
-    ridge: Any = 1e-8,
-    start: Any = None,
-    start_share: Any = 0.0,
-    num_draws: Any = 4,
-    is_bounded: Any = None,
-    fence: Fence | None = None,
-    key: Key,
-) -> Moments:
-    """The averages of a log, summed up in portions of 20,000 rows.
-
-    Where rows of test features would have more than 20 million entries they are not kept (`streaming`): a step of the
-    leader takes the same time, and memory for the log and one portion.
-
-    - `critic`, `tests`: features of the critic, and of the residuals' averages.
-    - `ridge`: κ as a part of the mean diagonal entry of Gᵀ G before a step is looked ahead.
-    - `start`: first observations to be paid for, `(k, d)`; those of the log's episodes when left out.
-    - `start_share`: of the start that is spread over all observations of the log: it makes the leader care for more
-      states, and changes what it is paid for.
-    - `num_draws`: of actions for each row, where they are continuous; drawn once and kept.
-    - `policy`: any of the kind that will be moved, for the shape of its noise.
-    - `is_bounded`: whether the critic's weights are kept in [0, 1 / (1 - discount)]; those of a table, when left out.
-    - `fence`: what keeps others there, see `fence_for`; nothing when left out.
-    """
-    first = data.starts if start is None else boundary.real_array("start", start, axes=("k", data.observation.shape[1]))
-    share = boundary.real_number("start_share", start_share, low=0.0, high=1.0)
-    paid, here, reach, then = _summed(data, critic, tests, scale)
-    first, weights = _distinct(first) if data.num_states else (first, np.full(len(first), 1.0 / len(first)))
-    if share > 0.0:
-        everywhere, spread = (
-            _distinct(data.observation) if data.num_states else (data.observation, np.full(len(data), 1.0 / len(data)))
-        )
-        first = np.concatenate([first, everywhere])
-        weights = np.concatenate([(1.0 - share) * weights, share * spread])
-    of_then, of_start = jax.random.split(key)
-    mean = float(np.sum(np.asarray(here) ** 2)) / here.shape[1]
-    return Moments(
-        paid,
-        here,
-        reach,
-        then,
-        first,
-        weights,
-        fixed_noise(policy, len(then), num_draws, of_then),
-        fixed_noise(policy, len(first), num_draws, of_start),
-        critic,
-        scale,
-        boundary.real_number("ridge", ridge, low=0.0, low_open=True) * mean,
-        isinstance(critic, TableFeatures) if is_bounded is None else boundary.boolean("is_bounded", is_bounded),
-        fence,
-    )
-
-
-def _summed(
-    data: Dataset, critic: AbstractFeatures, tests: AbstractFeatures, scale: RewardScale
-) -> tuple[AnyArray, AnyArray, Any, AnyArray]:
-    """Zᵀ r, Zᵀ Φ and γ Zᵀ [where it leads], each over n, and the observations that are led to."""
-    count, goes_on = len(data), ~data.terminal
-    paid = scale.earned(data)
-    if isinstance(critic, TableFeatures) and isinstance(tests, TableFeatures):
-        pair = data.state * data.num_actions + data.chosen
-        shares = np.bincount(pair, minlength=critic.size) / count
-        cells = np.zeros((critic.size, data.num_states))
-        np.add.at(cells, (pair, data.next_state), goes_on * scale.discount / count)
-        sums = np.bincount(pair, paid, critic.size) / count
-        return sums, np.diag(shares), cells, np.arange(data.num_states, dtype=float)[:, None]
-    if count * tests.size > LARGE:
-        return streamed_sums(data, critic, tests, paid, scale.discount, CHUNK)
-    sums, products, rows = np.zeros(tests.size), np.zeros((tests.size, critic.size)), []
-    for begin in range(0, count, CHUNK):
-        part = slice(begin, begin + CHUNK)
-        by = np.asarray(tests.taken(data.observation[part], data.action[part]))
-        sums = sums + by.T @ paid[part] / count
-        products = products + by.T @ np.asarray(critic.taken(data.observation[part], data.action[part])) / count
-        rows.append(by * (goes_on[part] * scale.discount / count)[:, None])
-    return sums, products, np.concatenate(rows).T, data.next_observation
-
-
-def _distinct(rows: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, "k d"], Float[np.ndarray, "k"]]:
-    found, counts = np.unique(rows, axis=0, return_counts=True)
-    return found, counts / len(rows)

@@ -12,7 +12,8 @@ from .._record import Estimate
 from ..calculus.precision import exact
 from ..games.dataset import Dataset
 from ..rl.batch_policy import AbstractBatchPolicy
-from .consistency import Moments, consistent
+from .consistency import consistent
+from .moments import Moments
 from .problem import problem_of
 from .reward_scale import RewardScale
 

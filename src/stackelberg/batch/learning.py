@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import equinox as eqx
 import jax
@@ -34,6 +34,8 @@ MILDER = (1.0, 0.5, 0.25, 0.1)
 
 Rule: TypeAlias = Literal["bound", "halves"]
 CriticKind: TypeAlias = Literal["random", "learned"]
+
+Tree = TypeVar("Tree")
 
 RULES: tuple[Rule, ...] = ("bound", "halves")
 CRITICS: tuple[CriticKind, ...] = ("random", "learned")
@@ -170,7 +172,7 @@ def learn_policy(
     def told_by(rows: Dataset) -> Problem:
         features = last_layer_features(rows, start, scale, width=num_features, seed=seed) if is_learned else None
         made = problem_of(rows, start, scale, seed=seed, start=log.starts, critic=features, **kind)
-        return made._replace(moments=jax.tree.map(jnp.asarray, made.moments))
+        return made._replace(moments=traced(made.moments))
 
     def learned(problem: Problem, weight: Any) -> AbstractBatchPolicy:
         learner = StackelbergLearner(problem.moments, start, "penalty", weight, leader=leader, learning_rate=rate)
@@ -206,9 +208,11 @@ def learn_policy(
     )
 
 
-def traced(learner: StackelbergLearner) -> StackelbergLearner:
-    """The learner with its numbers as arrays, so that other numbers need no other program."""
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float | np.ndarray) else leaf, learner)
+def traced(learner: Tree) -> Tree:
+    """A learner, or moments, with numbers as arrays, so that other numbers need no other program."""
+    # Through NumPy: a number that came from Python would be of another type to the compiler.
+    strong = lambda leaf: jnp.asarray(np.asarray(leaf)) if isinstance(leaf, float | np.ndarray | jax.Array) else leaf
+    return jax.tree.map(strong, learner)
 
 
 @exact

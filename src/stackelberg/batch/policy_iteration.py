@@ -13,8 +13,9 @@ from .. import _boundary as boundary
 from .._types import AnyArray
 from ..calculus.simplex import logarithm
 from ..rl.batch_policy import AbstractDiscretePolicy
-from .consistency import PLUG_IN, Moments, consistent
+from .consistency import PLUG_IN, consistent
 from .features import AbstractFeatures, FourierFeatures, TableFeatures
+from .moments import Moments
 
 
 class GreedyPolicy(AbstractDiscretePolicy):
@@ -47,6 +48,6 @@ def policy_iteration(moments: Moments, num_rounds: Any = 20) -> GreedyPolicy:
     assert isinstance(critic, TableFeatures | FourierFeatures)
     policy = GreedyPolicy(critic, jnp.zeros(critic.size), critic.num_actions)
     for _ in range(rounds):
-        found = consistent(moments, policy, "penalty", jnp.asarray(PLUG_IN))
+        found = consistent(moments, policy, "penalty", jnp.asarray(PLUG_IN, float))
         policy = GreedyPolicy(critic, found.omega, critic.num_actions)
     return policy

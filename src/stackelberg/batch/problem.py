@@ -14,9 +14,10 @@ from ..calculus.precision import exact
 from ..games.dataset import Dataset
 from ..rl.batch_policy import AbstractBatchPolicy
 from .calibration import calibrated_radius
-from .consistency import PLUG_IN, Consistent, Moments, consistent, moments_of
+from .consistency import PLUG_IN, Consistent, consistent
 from .features import AbstractFeatures, TableFeatures, features_for
 from .fence import fence_for
+from .moments import Moments, moments_of
 from .reward_scale import RewardScale
 
 
@@ -53,7 +54,7 @@ class Problem(NamedTuple):
 
     def most_consistent(self, policy: AbstractBatchPolicy) -> Consistent:
         """The critics of a policy without pessimism."""
-        return consistent(self.moments, policy, "penalty", jnp.asarray(PLUG_IN))
+        return consistent(self.moments, policy, "penalty", jnp.asarray(PLUG_IN, float))
 
 
 @exact

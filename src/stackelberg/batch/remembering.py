@@ -32,8 +32,8 @@ from ..games.dataset import Dataset
 from ..games.windows import windowed
 from ..rl.batch_policy import AbstractBatchPolicy
 from .cloning import EXAMPLE, cloned
-from .consistency import RewardScale
 from .features import features_for, fixed_noise
+from .reward_scale import RewardScale
 
 
 RANK = 1e-7

@@ -18,7 +18,8 @@ from .._types import AnyArray, Key
 from ..rl.adam import at_rest, moved
 from ..rl.batch_policy import AbstractBatchPolicy, SoftmaxTable
 from ..rl.learner import AbstractCompiledLearner
-from .consistency import FORMS, Consistent, Form, Moments, at_first, consistent
+from .consistency import FORMS, Consistent, Form, consistent
+from .moments import Moments, at_first
 
 
 Leader: TypeAlias = Literal["total", "lagrangian", "individual"]

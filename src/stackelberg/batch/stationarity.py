@@ -17,6 +17,7 @@ from .._types import AnyArray
 from ..calculus.precision import exact
 from ..rl.batch_policy import AbstractBatchPolicy
 from .consistency import consistent
+from .moments import Moments
 from .stackelberg_learner import StackelbergLearner
 
 
@@ -52,10 +53,9 @@ class Stationarity:
 def stationarity(learner: StackelbergLearner, policy: AbstractBatchPolicy) -> Stationarity:
     """The certificate of a policy, in units of the reward's range."""
     policy = jax.tree.map(jnp.asarray, policy)
-    flat, unravel = ravel_pytree(policy)
     found = consistent(learner.moments, policy, learner.form, learner.weight)
-    slope = _slope(learner, unravel, flat)
-    toward, first = (np.asarray(one) for one in learner.moments.under(policy))
+    slope = _slope(learner, policy, found.held)
+    toward, first = (np.asarray(one) for one in _under(learner.moments, policy))
     multiplier = float(found.multiplier(learner.form, learner.weight))
     omega, held = np.asarray(found.critic(learner.form, learner.weight)), np.asarray(found.held)
     matrix = toward.T @ toward + float(learner.moments.ridge) * np.eye(len(omega))
@@ -68,7 +68,7 @@ def stationarity(learner: StackelbergLearner, policy: AbstractBatchPolicy) -> St
     least = np.linalg.eigvalsh(matrix[np.ix_(free, free)])[0] if free.any() else np.inf
     return Stationarity(
         float(jnp.linalg.norm(slope)),
-        _least_curvature(learner, unravel, flat),
+        _least_curvature(learner, policy, found.held),
         float(np.linalg.norm(own[free])),
         2.0 * multiplier * float(least),
         int((~np.isnan(held)).sum()),
@@ -76,18 +76,25 @@ def stationarity(learner: StackelbergLearner, policy: AbstractBatchPolicy) -> St
 
 
 @eqx.filter_jit
-def _slope(learner: StackelbergLearner, unravel: Any, flat: AnyArray) -> AnyArray:
-    return jax.grad(lambda w: learner.paid(unravel(w))[0])(flat)
+def _under(moments: Moments, policy: AbstractBatchPolicy) -> tuple[AnyArray, AnyArray]:
+    return moments.under(policy)
 
 
 @eqx.filter_jit
-def _curved(learner: StackelbergLearner, unravel: Any, flat: AnyArray, along: AnyArray) -> AnyArray:
-    return -jax.jvp(jax.grad(lambda w: learner.paid(unravel(w))[0]), (flat,), (along,))[1]
+def _slope(learner: StackelbergLearner, policy: AbstractBatchPolicy, held: AnyArray) -> AnyArray:
+    flat, unravel = ravel_pytree(policy)
+    return jax.grad(lambda w: learner.paid(unravel(w), held)[0])(flat)
 
 
-def _least_curvature(learner: StackelbergLearner, unravel: Any, flat: AnyArray) -> float:
-    product = lambda along: np.asarray(_curved(learner, unravel, flat, jnp.asarray(along)))
-    size = flat.shape[0]
+@eqx.filter_jit
+def _curved(learner: StackelbergLearner, policy: AbstractBatchPolicy, held: AnyArray, along: AnyArray) -> AnyArray:
+    flat, unravel = ravel_pytree(policy)
+    return -jax.jvp(jax.grad(lambda w: learner.paid(unravel(w), held)[0]), (flat,), (along,))[1]
+
+
+def _least_curvature(learner: StackelbergLearner, policy: AbstractBatchPolicy, held: AnyArray) -> float:
+    product = lambda along: np.asarray(_curved(learner, policy, held, jnp.asarray(along)))
+    size = ravel_pytree(policy)[0].shape[0]
     if size <= DENSE:
         matrix = np.stack([product(row) for row in np.eye(size)])
         return float(np.linalg.eigvalsh(0.5 * (matrix + matrix.T))[0])

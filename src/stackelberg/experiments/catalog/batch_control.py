@@ -13,16 +13,11 @@ import jax.random as jr
 import numpy as np
 
 from ..._claims import Budget, Claim
-from ..._learner import advance, start
 from ..._record import Estimate
 from ..._types import AnyArray, Key
-from ...batch.actor_critic import TD3BC, AbstractActorCritic, ImplicitQLearning
 from ...batch.cloning import cloned
 from ...batch.learning import learn_policy
-from ...batch.policy_iteration import policy_iteration
-from ...batch.problem import problem_of
 from ...batch.reward_scale import RewardScale
-from ...calculus.precision import exact
 from ...games.control import AbstractControl, Act, episode_returns
 from ...games.dataset import Dataset, joined_logs
 from ...games.domains.control import CartPole, Pendulum
@@ -30,6 +25,7 @@ from ...games.logs import control_log
 from ...rl.batch_policy import AbstractBatchPolicy
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
+from .batch_baselines import CONTINUOUS_METHODS, bars, continuous_baselines, discrete_baselines
 from .batch_measuring import SOURCE
 from .measuring import grouped_bars, kept, mean
 
@@ -72,7 +68,9 @@ def pole_behaviour(share: float) -> Act:
 LOGS = {"30 % expert": 0.3, "random": 0.0}
 
 
-def _pole_row(share: float, seeds: int, rows: int, num_steps: int, weights: tuple[float, ...]) -> dict[str, np.ndarray]:
+def _pole_row(
+    share: float, seeds: int, rows: int, num_steps: int, weights: tuple[float, ...], names: tuple[str, ...]
+) -> dict[str, np.ndarray]:
     world = CartPole()
     made: dict[str, list[Any]] = {}
     for seed in range(seeds):
@@ -88,10 +86,12 @@ def _pole_row(share: float, seeds: int, rows: int, num_steps: int, weights: tupl
             "promised": total.value.value,
             "weight": total.weight,
             "out of range": next(one.out_of_range for one in total.candidates if one.weight == total.weight),
-            "cloning": greedy_return(world, cloned(data, seed=seed)),
             "log": float(np.mean(data.returns())),
-            "policy iteration": greedy_return(world, _iterated(data, seed)),
         }
+        simpler = discrete_baselines(
+            data, cloned(data, seed=seed), RewardScale(0.0, 1.0, 0.95), names, num_steps=10 * num_steps, seed=seed
+        )
+        found |= {name: greedy_return(world, policy) for name, policy in simpler.items()}
         for name, value in found.items():
             made.setdefault(name, []).append(value)
         if seed % 8 == 7:  # every log has another number of episodes, and is compiled anew in part
@@ -99,24 +99,19 @@ def _pole_row(share: float, seeds: int, rows: int, num_steps: int, weights: tupl
     return {name: np.asarray(values, dtype=float) for name, values in made.items()}
 
 
-@exact
-def _iterated(data: Dataset, seed: int) -> AbstractBatchPolicy:
-    problem = problem_of(data, cloned(data, seed=seed), RewardScale(0.0, 1.0, 0.95), seed=seed)
-    return jax.tree.map(np.asarray, policy_iteration(problem.moments))
-
-
 def _pole(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
     del on_progress
     seeds, rows, steps = {"smoke": (2, 400, 20), "small": (32, 2_000, 300), "full": (32, 2_000, 500)}[budget]
     logs = {"30 % expert": LOGS["30 % expert"]} if budget == "smoke" else LOGS
-    sizes = (seeds, rows, steps, WEIGHTS[1:3] if budget == "smoke" else WEIGHTS)
+    simpler = bars(budget, is_table=False)
+    sizes = (seeds, rows, steps, WEIGHTS[1:3] if budget == "smoke" else WEIGHTS, simpler)
     found = {
         word: kept(folder, f"pole {share} {seeds} {rows} {steps}", lambda s=share: _pole_row(s, *sizes))
         for word, share in logs.items()
     }
     measured = {}
     for word, one in found.items():
-        for name in ("learned", "cloning", "policy iteration", "log"):
+        for name in ("learned", *simpler, "log"):
             measured[f"{word}: {name}"] = mean(one[name], "logs")
         measured[f"{word}: median"] = Estimate.exact(float(np.median(one["learned"])), f"{seeds} logs")
         by_weight = one["each weight"].mean(axis=0)
@@ -126,13 +121,13 @@ def _pole(budget: Budget, folder: Path, on_progress: Callable[[Progress], None])
         least = float(np.min(one["learned"] - one["log"]))
         measured[f"{word}: least over the log"] = Estimate.exact(least, f"least of {seeds} logs")
         measured[f"{word}: over cloning"] = mean(one["learned"] - one["cloning"], "logs")
-        others = np.maximum(one["cloning"].mean(), one["policy iteration"].mean())
-        measured[f"{word}: over every baseline"] = mean(one["learned"] - others, "logs, against the best on average")
+        best = max(simpler, key=lambda name: one[name].mean())
+        measured[f"{word}: over every baseline"] = mean(one["learned"] - one[best], f"logs, paired, against {best}")
         measured[f"{word}: critic out of range"] = mean(one["out of range"], "logs")
     picture = grouped_bars(
-        [[measured[f"{word}: {name}"] for name in ("log", "cloning", "policy iteration", "learned")] for word in logs],
+        [[measured[f"{word}: {name}"] for name in ("log", *simpler, "learned")] for word in logs],
         names=[f"{word} log" for word in logs],
-        terms=["the log", "cloning", "policy iteration", "Stackelberg, λ by the log alone"],
+        terms=["the log", *simpler, "Stackelberg, λ by the log alone"],
         y_label="return (reward), of 500",
         title=f"A pole from {rows:,} transitions, {seeds} logs each",
     )
@@ -172,14 +167,8 @@ def tier_log(tier: str, rows: int, seed: int) -> Dataset:
     return joined_logs(halves)
 
 
-def actor_critic_policy(learner: AbstractActorCritic, num_steps: int, seed: int) -> AbstractBatchPolicy:
-    """What is played after so many steps."""
-    run, _ = advance(learner, start(learner, (seed,)), num_steps)
-    return learner.policy(jax.tree.map(lambda leaf: leaf[0, 0], run.state))
-
-
 def _tier_row(
-    tier: str, seeds: int, rows: int, steps: int, num_steps: int, weights: tuple[float, ...]
+    tier: str, seeds: int, rows: int, steps: int, num_steps: int, weights: tuple[float, ...], names: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
     world = Pendulum()
     made: dict[str, list[float]] = {}
@@ -198,13 +187,13 @@ def _tier_row(
         )
         found = {
             "learned": greedy_return(world, learned.policy),
-            "TD3+BC": greedy_return(world, actor_critic_policy(TD3BC(data, 0.97), num_steps, seed)),
-            "IQL": greedy_return(world, actor_critic_policy(ImplicitQLearning(data, 0.97), num_steps, seed)),
-            "cloning": greedy_return(world, cloned(data, hidden=(64, 64), seed=seed)),
             "log": float(np.mean(data.returns())),
             "lower": learned.value.low,
             "promised": learned.value.value,
         }
+        start_from = cloned(data, hidden=(64, 64), seed=seed)
+        simpler = continuous_baselines(data, start_from, 0.97, num_steps=num_steps, seed=seed, names=names)
+        found |= {name: greedy_return(world, policy) for name, policy in simpler.items()}
         for name, value in found.items():
             made.setdefault(name, []).append(value)
         if seed % 8 == 7:  # every log has another number of episodes, and is compiled anew in part
@@ -217,11 +206,11 @@ def _continuous(budget: Budget, folder: Path, on_progress: Callable[[Progress], 
     tiers = ("medium",) if budget == "smoke" else ("random", "medium", "medium-expert", "expert")
     sizes = {"smoke": (2, 1_000, 20, 300), "small": (4, 10_000, 200, 30_000), "full": (8, 20_000, 400, 100_000)}[budget]
     weights = WEIGHTS[1:3] if budget == "smoke" else WEIGHTS
-    found = {
-        tier: kept(folder, f"tier {tier} {sizes}", lambda tier=tier: _tier_row(tier, *sizes, weights)) for tier in tiers
-    }
+    simpler = ("cloning", "TD3+BC", "IQL") if budget == "smoke" else CONTINUOUS_METHODS
+    rows = lambda tier: _tier_row(tier, *sizes, weights, simpler)
+    found = {tier: kept(folder, f"tier {tier} {sizes}", lambda tier=tier: rows(tier)) for tier in tiers}
     score = lambda values: 100.0 * (values - ANCHORS[0]) / (ANCHORS[1] - ANCHORS[0])
-    names = ("log", "cloning", "TD3+BC", "IQL", "learned")
+    names = ("log", *simpler, "learned")
     measured = {f"{tier}: {name}": mean(score(found[tier][name]), "logs") for tier in tiers for name in names}
     for tier in tiers:
         best = np.maximum(found[tier]["TD3+BC"], found[tier]["IQL"])
@@ -231,7 +220,7 @@ def _continuous(budget: Budget, folder: Path, on_progress: Callable[[Progress], 
     picture = grouped_bars(
         [[measured[f"{tier}: {name}"] for name in names] for tier in tiers],
         names=list(tiers),
-        terms=["the log", "cloning", "TD3+BC", "IQL", "Stackelberg, λ by the log alone"],
+        terms=["the log", *simpler, "Stackelberg, λ by the log alone"],
         y_label="score: 0 for random torques, 100 for the rule",
         title=f"A pendulum from {sizes[1]:,} transitions, {sizes[0]} logs each",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ import numpy as np
 from ..._claims import Budget, Claim
 from ..._record import Estimate
 from ...batch.problem import Problem
-from ...batch.tabular import counted_plan, covered_value
+from ...batch.tabular import covered_value
 from ...games.decision_process import DecisionProcess
 from ...games.generators_process import goal_grid
 from ...games.logs import process_log
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
+from .batch_baselines import bars, discrete_baselines
 from .batch_measuring import SOURCE, mixed, of_log, shares
 from .batch_tables import GRID_RANGE, NUM_SEEDS, choices, stacked, swept
 from .measuring import grouped_bars, kept, mean
@@ -43,7 +44,7 @@ def _without(
 FRACTIONS = (0.0, 0.25, 0.5, 0.75, 0.9)
 
 
-def _covered_row(fraction: float, keeps_best: bool, seeds: int) -> dict[str, np.ndarray]:
+def _covered_row(fraction: float, keeps_best: bool, seeds: int, names: Sequence[str]) -> dict[str, np.ndarray]:
     grid = goal_grid()
     top = float(grid.optimal_value())
 
@@ -55,27 +56,25 @@ def _covered_row(fraction: float, keeps_best: bool, seeds: int) -> dict[str, np.
         counts = np.zeros(grid.shape)
         np.add.at(counts, (task.data.state, task.data.chosen), 1.0)
         states = jnp.arange(grid.shape[0], dtype=float)[:, None]
-        settings = {"discount": grid.discount, "reward_range": GRID_RANGE}
-        simple = {
-            "cloning": task.policy,
-            "plain": counted_plan(task.data, **settings),
-            "pessimistic plan": counted_plan(task.data, **settings, penalty=0.01),
-        }
+        simple = discrete_baselines(task.data, task.policy, task.moments.scale, names, seed=seed)
         found |= {name: shares(grid, choices(one, states)[None])[0] for name, one in simple.items()}
         return found | {"covered": np.asarray(max(covered_value(grid, counts), 0.0) / top)}
 
     rows = [row for seed in range(seeds) if (row := one(seed)) is not None]
-    jax.clear_caches()  # every log has another length, and every length is compiled anew
+    if seeds > 8:
+        jax.clear_caches()  # every log has another length, and every length is compiled anew in part
     return stacked(rows)
 
 
 def _coverage(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
     del on_progress
     fractions = (0.0, 0.25) if budget == "smoke" else FRACTIONS
-    seeds = NUM_SEEDS[budget]
+    seeds, names = NUM_SEEDS[budget], bars(budget)
     found = {
         (word, fraction): kept(
-            folder, f"covered {word} {fraction} {seeds}", lambda f=fraction, best=best: _covered_row(f, best, seeds)
+            folder,
+            f"covered {word} {fraction} {seeds}",
+            lambda f=fraction, best=best: _covered_row(f, best, seeds, names),
         )
         for word, best in (("best kept", True), ("any", False))
         for fraction in fractions
@@ -83,7 +82,7 @@ def _coverage(budget: Budget, folder: Path, on_progress: Callable[[Progress], No
     measured = {}
     worst = []
     for (word, fraction), one in found.items():
-        for name in ("picked", "cloning", "plain", "pessimistic plan", "covered"):
+        for name in ("picked", *names, "covered"):
             measured[f"{word}, {fraction:g} gone: {name}"] = mean(one[name], "logs")
         ratio = float(one["picked"].mean() / max(one["covered"].mean(), 1e-9))
         if one["covered"].mean() > 0.02:
@@ -94,12 +93,9 @@ def _coverage(budget: Budget, folder: Path, on_progress: Callable[[Progress], No
     )
     pictures = {
         word.replace(" ", "-"): grouped_bars(
-            [
-                [mean(found[word, f][name], "logs") for name in ("cloning", "pessimistic plan", "plain", "picked")]
-                for f in fractions
-            ],
+            [[mean(found[word, f][name], "logs") for name in (*names, "picked")] for f in fractions],
             names=[f"{f:.0%} of pairs gone" for f in fractions],
-            terms=["cloning", "pessimistic plan", "plain plan", "picked by its bound"],
+            terms=[*names, "picked by its bound"],
             marks=[float(found[word, f]["covered"].mean()) for f in fractions],
             mark_label="best covered policy",
             y_label="share of the best policy's value",

@@ -16,8 +16,9 @@ from jaxtyping import Float
 from ..._claims import Budget, Claim
 from ..._record import Estimate
 from ..._types import AnyArray, Key
-from ...batch.consistency import Moments, consistent
+from ...batch.consistency import consistent
 from ...batch.features import TableFeatures
+from ...batch.moments import Moments
 from ...batch.reward_scale import RewardScale
 from ...calculus.kernel import Gaussian
 from ...calculus.precision import exact

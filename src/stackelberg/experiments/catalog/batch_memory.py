@@ -17,11 +17,11 @@ from ..._claims import Budget, Claim
 from ..._record import Estimate
 from ..._types import AnyArray, Key
 from ...batch.cloning import cloned
-from ...batch.consistency import RewardScale
 from ...batch.learning import learned_by
 from ...batch.problem import problem_of
 from ...batch.recurrent import recurrent
 from ...batch.remembering import memory_test
+from ...batch.reward_scale import RewardScale
 from ...batch.stackelberg_learner import StackelbergLearner
 from ...games.dataset import Dataset
 from ...games.decision_process import DecisionProcess

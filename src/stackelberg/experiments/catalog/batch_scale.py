@@ -16,9 +16,9 @@ import numpy as np
 from ..._claims import Budget, Claim
 from ..._record import Estimate
 from ...batch.cloning import cloned
-from ...batch.consistency import RewardScale
 from ...batch.learning import learned_by, traced
 from ...batch.problem import Problem, problem_of
+from ...batch.reward_scale import RewardScale
 from ...batch.stackelberg_learner import StackelbergLearner
 from ...batch.streaming import Streamed
 from ...games.dataset import Dataset

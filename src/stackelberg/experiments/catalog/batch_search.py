@@ -16,10 +16,10 @@ from ..._errors import MissingExtraError
 from ..._learner import advance, start
 from ..._record import Estimate
 from ...batch.cloning import cloned
-from ...batch.consistency import RewardScale
 from ...batch.learning import WEIGHTS, chosen, judged, learned_by
 from ...batch.neural_learner import NeuralStackelbergLearner
 from ...batch.problem import Problem, problem_of
+from ...batch.reward_scale import RewardScale
 from ...batch.stackelberg_learner import StackelbergLearner
 from ...games.dataset import Dataset
 from ...games.domains.control import CartPole

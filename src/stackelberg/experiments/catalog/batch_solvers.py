@@ -16,7 +16,8 @@ from jaxtyping import Float
 from ..._claims import Budget, Claim
 from ..._record import Estimate
 from ..._types import AnyArray
-from ...batch.consistency import Moments, consistent
+from ...batch.consistency import consistent
+from ...batch.moments import Moments
 from ...batch.problem import Problem
 from ...batch.stackelberg_learner import as_commitment
 from ...calculus.precision import exact

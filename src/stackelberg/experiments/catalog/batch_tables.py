@@ -14,15 +14,14 @@ from jaxtyping import Float
 from ..._claims import Budget, Claim
 from ..._record import Estimate, Record
 from ...batch.learning import WEIGHTS, chosen, judged
-from ...batch.policy_iteration import policy_iteration
 from ...batch.problem import Problem
 from ...batch.stackelberg_learner import StackelbergLearner
-from ...batch.tabular import counted_plan
 from ...calculus.precision import exact
 from ...games.decision_process import DecisionProcess
 from ...games.generators_process import goal_grid, noisy_ring
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
+from .batch_baselines import bars, discrete_baselines
 from .batch_measuring import SOURCE, as_table, mixed, policies, shares, table_task
 from .measuring import grouped_bars, kept, mean, plain_curves, share
 
@@ -66,7 +65,7 @@ PROTOTYPE: dict[tuple[float, int], tuple[float, ...]] = {
 """By share of best actions and rows: cloning, and weights 1e2 to 1e5; 5 seeds, a ridge in place of bounds."""
 
 
-def _grid_row(share_best: float, rows: int, seeds: int) -> dict[str, np.ndarray]:
+def _grid_row(share_best: float, rows: int, seeds: int, names: Sequence[str]) -> dict[str, np.ndarray]:
     grid = goal_grid()
 
     def one(seed: int) -> dict[str, Any]:
@@ -83,10 +82,7 @@ def _grid_row(share_best: float, rows: int, seeds: int) -> dict[str, np.ndarray]
         for name, settings in others.items():
             made = [StackelbergLearner(ridged(w), loose.policy, form, w, leader=leader) for form, w, leader in settings]
             found[name] = shares(grid, policies(made))
-        simple = {
-            "cloning": task.policy,
-            "plain": counted_plan(task.data, discount=grid.discount, reward_range=GRID_RANGE),
-        }
+        simple = discrete_baselines(task.data, task.policy, task.moments.scale, names, seed=seed)
         states = jnp.arange(grid.shape[0], dtype=float)[:, None]
         for name, policy in simple.items():
             found[name] = shares(grid, choices(policy, states)[None])[0]
@@ -104,14 +100,16 @@ def choices(policy: Any, states: Any) -> Float[np.ndarray, "s a"]:
 def _gridworld(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
     del on_progress
     cells = [(0.5, 300)] if budget == "smoke" else list(PROTOTYPE)
-    seeds = NUM_SEEDS[budget]
-    found = {cell: kept(folder, f"grid {cell} {seeds}", lambda cell=cell: _grid_row(*cell, seeds)) for cell in cells}
+    seeds, names = NUM_SEEDS[budget], bars(budget)
+    found = {
+        cell: kept(folder, f"grid {cell} {seeds}", lambda cell=cell: _grid_row(*cell, seeds, names)) for cell in cells
+    }
     measured: dict[str, Estimate] = {}
     for cell, one in found.items():
         word = f"{cell[0]:g} of {cell[1]}"
         measured[f"{word}: picked"] = mean(one["picked"], "seeds")
-        measured[f"{word}: cloning"] = mean(one["cloning"], "seeds")
-        measured[f"{word}: counted plan"] = mean(one["plain"], "seeds")
+        for name in names:
+            measured[f"{word}: {name}"] = mean(one[name], "seeds")
         measured[f"{word}: individual, best"] = mean(
             one["individual"].mean(axis=0).max() + 0.0 * one["picked"], "seeds"
         )
@@ -138,18 +136,17 @@ def _gridworld(budget: Budget, folder: Path, on_progress: Callable[[Progress], N
         measured["rule"] = Estimate.exact(
             max(float(measured[f"{a:g} of {n}: short of the best weight"]) for a, n in PROTOTYPE), "worst of 6 settings"
         )
-    names = [f"{a:g} best, {n} rows" for a, n in found]
-    terms = ["cloning", "counted plan", "individual", "picked by its bound", "lower bound"]
+    terms = [*names, "individual", "picked by its bound", "lower bound"]
     each = [
         [
-            mean(one["cloning"], "seeds"), mean(one["plain"], "seeds"), mean(one["individual"].max(axis=1), "seeds"),
+            *(mean(one[name], "seeds") for name in names), mean(one["individual"].max(axis=1), "seeds"),
             mean(one["picked"], "seeds"), mean(one["bound"], "seeds"),
         ]
         for one in found.values()
     ]  # fmt: skip
     picture = grouped_bars(
-        each, names=names, terms=terms, y_label="share of the best policy's value",
-        title=f"Grid of 5 by 5, {seeds} logs each",
+        each, names=[f"{a:g} best, {n} rows" for a, n in found], terms=terms,
+        y_label="share of the best policy's value", title=f"Grid of 5 by 5, {seeds} logs each",
     )  # fmt: skip
     rows = list(found.items())
     promise = Record(
@@ -176,20 +173,14 @@ def ring_settings() -> tuple[DecisionProcess, np.ndarray, np.ndarray]:
     return ring, policy, spread
 
 
-def _ring_row(rows: int, seeds: int) -> dict[str, np.ndarray]:
+def _ring_row(rows: int, seeds: int, names: Sequence[str]) -> dict[str, np.ndarray]:
     ring, policy, spread = ring_settings()
 
     def one(seed: int) -> dict[str, Any]:
         task = table_task(ring, policy, rows, seed, (-4.0, 4.0), spread)
         found = swept(task, ring)
         states = jnp.arange(ring.shape[0], dtype=float)[:, None]
-        settings = {"discount": ring.discount, "reward_range": (-4.0, 4.0)}
-        simple = {
-            "cloning": task.policy,
-            "plain": counted_plan(task.data, **settings),
-            "pessimistic plan": counted_plan(task.data, **settings, penalty=0.02),
-            "policy iteration": policy_iteration(task.moments),
-        }
+        simple = discrete_baselines(task.data, task.policy, task.moments.scale, names, seed=seed, penalty=0.02)
         return found | {name: shares(ring, choices(one, states)[None])[0] for name, one in simple.items()}
 
     return stacked([one(seed) for seed in range(seeds)])
@@ -198,14 +189,16 @@ def _ring_row(rows: int, seeds: int) -> dict[str, np.ndarray]:
 def _trap(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
     del on_progress
     sizes = (1000,) if budget == "smoke" else (300, 1000, 3000)
-    seeds = NUM_SEEDS[budget]
-    found = {rows: kept(folder, f"ring {rows} {seeds}", lambda rows=rows: _ring_row(rows, seeds)) for rows in sizes}
+    seeds, names = NUM_SEEDS[budget], bars(budget)
+    found = {
+        rows: kept(folder, f"ring {rows} {seeds}", lambda rows=rows: _ring_row(rows, seeds, names)) for rows in sizes
+    }
     measured = {}
     for rows, one in found.items():
-        for name in ("picked", "cloning", "plain", "pessimistic plan", "policy iteration"):
+        for name in ("picked", *names):
             measured[f"{rows}: {name}"] = mean(one[name], "seeds")
         measured[f"{rows}: over cloning"] = mean(one["picked"] - one["cloning"], "seeds")
-        measured[f"{rows}: over the counted plan"] = mean(one["picked"] - one["plain"], "seeds")
+        measured[f"{rows}: over the counted plan"] = mean(one["picked"] - one["counted plan"], "seeds")
         best = one["earned"].mean(axis=0).max()
         measured[f"{rows}: short of the best weight"] = mean(best - one["picked"], "seeds, against the best on average")
     if budget != "smoke":
