@@ -20,6 +20,7 @@ from .games.generators_process import bridge_grid, deep_sea, random_process, riv
 from .games.model_loss import ModelLoss
 from .games.model_game import ModelAsLeader, ModelFit, PolicyAsLeader
 from .games.completion import completed
+from .games.row_balls import ball_radius, completed_in_balls, tilted_rows
 from .games.partially_observed import PartiallyObserved, aliased_fork, corridor
 from .games.control import AbstractControl
 from .games.domains.control import CartPole, LineFork, Pendulum, PointMass

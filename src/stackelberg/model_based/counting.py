@@ -12,12 +12,14 @@ import jax.random as jr
 from jaxtyping import Bool, Float, Int
 
 from .. import _boundary as boundary
+from .._errors import InputError
 from .._learner import Metrics, Precision
 from .._runs import Metric
 from .._types import AnyArray, Key
 from ..calculus.simplex import drawn, quantal_choice
 from ..games.decision_process import DecisionProcess, first_best
 from ..games.model_game import EXAMPLE
+from ..games.row_balls import ball_radius, completed_in_balls
 from ..rl.learner import AbstractCompiledLearner
 from .policy_ascent import ascent
 
@@ -69,6 +71,10 @@ class CountingModel(AbstractCompiledLearner):
     - `exploration`: the share of actions drawn at random.  `initial_steps`: so many steps at first are all random.
     - `unknown`: what a row counts for that was met fewer than `unknown_below` times: "best" pays the highest reward for
       ever (R-max), "worst" the lowest (MOReL).
+    - `level`: where it is above 0 there is no threshold: every row is the best, or the worst, within the ball of the L1
+      norm that holds all true rows for ever with this probability: UCRL2's optimism, and robust planning. Needs
+      `policy_steps` 0 and an `unknown` other than "as counted".  `width`: by which its radii are multiplied; below 1
+      nothing is guaranteed, and far fewer steps are needed.
 
     Where the policy alone gathers the data, a model that is right about it may be wrong about everything better: the
     trap of model-as-leader. All further settings are ways out of it.
@@ -85,6 +91,9 @@ class CountingModel(AbstractCompiledLearner):
     initial_steps: float
     unknown: Unknown = eqx.field(static=True)
     unknown_below: float
+    level: float
+    width: float
+    is_in_balls: bool = eqx.field(static=True)
     plan_every: int = eqx.field(static=True)
 
     def __init__(
@@ -100,6 +109,8 @@ class CountingModel(AbstractCompiledLearner):
         initial_steps: Any = 0,
         unknown: Any = "as counted",
         unknown_below: Any = 1.0,
+        level: Any = 0.0,
+        width: Any = 1.0,
         plan_every: Any = 1,
     ) -> None:
         self.process = boundary.instance("process", process, DecisionProcess, EXAMPLE)
@@ -113,6 +124,17 @@ class CountingModel(AbstractCompiledLearner):
         self.initial_steps = boundary.real_number("initial_steps", initial_steps, low=0.0)
         self.unknown = boundary.one_of("unknown", unknown, ("as counted", "best", "worst"))  # type: ignore[assignment]
         self.unknown_below = boundary.real_number("unknown_below", unknown_below, low=0.0)
+        self.level = boundary.real_number("level", level, low=0.0, high=0.999999)
+        self.width = boundary.real_number("width", width, low=0.0)
+        self.is_in_balls = self.level > 0.0
+        if self.is_in_balls and (self.policy_steps or self.unknown == "as counted"):
+            raise InputError(
+                boundary.INCONSISTENT,
+                "level",
+                found=f"it is {self.level:g} with unknown = {self.unknown!r} and policy_steps = {self.policy_steps}",
+                allowed='a level above 0 goes with unknown = "best" or "worst" and policy_steps = 0',
+                remedy="Say which way rows are to be tilted, or leave the level out.",
+            )
         self.plan_every = boundary.whole_number("plan_every", plan_every, low=1)
 
     @property
@@ -199,6 +221,12 @@ class CountingModel(AbstractCompiledLearner):
             step = lambda _, logits: logits + self.learning_rate * ascent(self.process, logits, model, "natural")[0]
             logits = jax.lax.fori_loop(0, self.policy_steps, step, state.logits)
             policy = quantal_choice(logits, 1.0)
+        elif self.is_in_balls:
+            logits, planner = state.logits, self.process.counted(discount=self.planning_discount)
+            middle = jnp.where(total > 0.0, state.counts / jnp.maximum(total, 1.0), 1.0 / num_states)
+            radius = self.width * ball_radius(total[..., 0], num_states, self.level)
+            tilted, _ = completed_in_balls(planner, middle, radius, "best" if self.unknown == "best" else "worst")
+            policy = first_best(self.process.expected_reward(tilted), tilted, self.planning_discount)
         else:
             logits, reward = state.logits, jnp.asarray(self.process.reward)
             extreme = jnp.max(reward) if self.unknown == "best" else jnp.min(reward)

@@ -107,6 +107,8 @@ def leaders(process: DecisionProcess) -> dict[str, CountingModel]:
         "MAL + noise": make(noise=0.3),
         "MAL + exploration": make(exploration=0.2),
         "MAL + optimism": make(unknown="best", unknown_below=3),
+        "MAL + optimism in balls": make(unknown="best", level=0.95),
+        "MAL + optimism in small balls": make(unknown="best", level=0.95, width=0.1),
         "MAL + pessimism": make(unknown="worst", unknown_below=3),
     }
 

@@ -106,6 +106,7 @@ def _noise(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]
     learners |= {f"exploration {one:g}": CountingModel(process, exploration=one) for one in (0.1, 0.3)}
     learners |= {
         "optimism": CountingModel(process, unknown="best", unknown_below=1),
+        "optimism in balls": CountingModel(process, unknown="best", level=0.95),
         "pessimism": CountingModel(process, unknown="worst", unknown_below=1),
         "200 first steps at random": CountingModel(process, initial_steps=200),
         "200 at random, then pessimism": CountingModel(process, unknown="worst", unknown_below=3, initial_steps=200),
@@ -176,6 +177,8 @@ NOISE = Reproduction(
               "ours to reach", 0.95, "at least", 0.0, "smoke", 60, "share"),
         Claim("optimism, steps", "With optimism the median seed is best for good within 10 real steps.",
               "ours to reach", 10.0, "at most", 0.0, "smoke", 60, "steps"),
+        Claim("best in the end: optimism in balls", "With balls that hold all true rows (UCRL2) all are, but later.",
+              "ours to measure", 0.9, "at least", 0.0, "smoke", 60, "share"),
         Claim("best in the end: pessimism", "Pessimism alone never leaves the trap.",
               OURS, 0.1, "at most", 0.0, "smoke", 60, "share"),
         Claim("best in the end: 200 first steps at random", "With 200 first steps at random nearly all seeds are best.",
