@@ -12,6 +12,7 @@ import stackelberg as sg
 from stackelberg._learner import advance, start
 from stackelberg.batch.conservative import soft_integral
 from stackelberg.batch.consistency import consistent
+from stackelberg.batch.moments import rounded_up
 from stackelberg.batch.tabular import counted_plan
 from stackelberg.calculus.precision import exact
 from stackelberg.experiments.catalog.batch_control import pole_behaviour, tier_log
@@ -560,3 +561,15 @@ def test_averages_by_other_tests_are_not_whitened():
     )
     with pytest.raises(sg.InputError, match="same features"):
         whitened(moments.moments)
+
+
+def test_rows_that_make_logs_share_a_program_are_never_drawn():
+    """A log of 300 rows is stored as 512; the twin counts those that were added, and learns something else."""
+    learner = sg.ConservativeQLearning(grid_log(300), 0.9, hidden=(16,), batch_size=32)
+    longer = eqx.tree_at(lambda one: one.rows, learner, jax.tree.map(rounded_up, learner.rows))
+    drawing = eqx.tree_at(lambda one: one.num_rows, longer, np.asarray(512))
+    assert longer.rows.reward.shape == (512,)
+    own, same, other = (trained(one, 50)[0].critic for one in (learner, longer, drawing))
+    for mine, theirs in zip(jax.tree.leaves(own), jax.tree.leaves(same), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert any(np.any(a != b) for a, b in zip(jax.tree.leaves(own), jax.tree.leaves(other), strict=True))

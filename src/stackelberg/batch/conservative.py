@@ -16,7 +16,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Float
+import numpy as np
+from jaxtyping import Float, Int
 
 from .. import _boundary as boundary
 from .._learner import Metrics, Precision
@@ -55,6 +56,7 @@ class ConservativeQLearning(AbstractCompiledLearner):
     """
 
     rows: Moves
+    num_rows: Int[AnyArray, ""]
     encoding: Encoding
     discount: float
     caution: float
@@ -77,6 +79,7 @@ class ConservativeQLearning(AbstractCompiledLearner):
         hidden: Any = (256, 256),
     ) -> None:
         self.rows, self.encoding, self.num_actions = moves_of(data, policy)
+        self.num_rows = np.asarray(len(self.rows.reward))
         self.discount = boundary.real_number("discount", discount, low=0.0, high=1.0)
         self.caution = boundary.real_number("caution", caution, low=0.0)
         self.learning_rate = boundary.real_number("learning_rate", learning_rate, low=0.0, low_open=True)
@@ -105,7 +108,7 @@ class ConservativeQLearning(AbstractCompiledLearner):
 
     def sample(self, state: Any, n: Any, key: Key) -> Moves:
         """A minibatch."""
-        picked = jr.randint(key, (self.batch_size,), 0, self.rows.reward.shape[0])
+        picked = jr.randint(key, (self.batch_size,), 0, self.num_rows)
         return jax.tree.map(lambda leaf: jnp.asarray(leaf)[picked], self.rows)
 
     def update(self, state: Fitted, batch: Moves, n: Any, key: Key) -> tuple[Fitted, Metrics]:
