@@ -236,6 +236,27 @@ def test_what_is_covered_bounds_what_is_learned():
     assert float(grid.value(plan / plan.sum(axis=-1, keepdims=True))) <= best + 1e-9
 
 
+def test_where_nothing_was_tried_nothing_is_covered():
+    """Plain sweeps that take met actions alone. The twin lets the best action stand for all where none was met, and
+    promises what no log can tell."""
+    rng, promised = np.random.default_rng(3), []
+    for _ in range(5):
+        counts = (rng.random(GRID.shape) < 0.4) * 1.0
+        law, paid = np.asarray(GRID.transition), np.asarray(GRID.expected_reward())
+        told = {}
+        for word, open_ended in (("rule", False), ("twin", True)):
+            value = np.zeros(GRID.shape[0])
+            for _ in range(500):
+                each = paid + GRID.discount * law @ value
+                known = np.where(counts > 0, each, -np.inf).max(axis=-1)
+                unknown = each.max(axis=-1) if open_ended else 0.0
+                value = np.where(counts.any(axis=-1), known, unknown) * (1.0 - np.asarray(GRID.is_terminal))
+            told[word] = float(np.asarray(GRID.initial) @ value)
+        assert covered_value(GRID, counts) == pytest.approx(told["rule"], abs=1e-9)
+        promised.append(told["twin"] - told["rule"])
+    assert max(promised) > 0.01
+
+
 def test_several_learners_on_one_log_are_one_call():
     made = task()
     learners = [sg.StackelbergLearner(made.moments, made.policy, "penalty", weight) for weight in (1e2, 1e4)]

@@ -14,8 +14,9 @@ from .._errors import InputError
 from .._types import AnyArray
 from ..calculus.precision import exact
 from ..calculus.simplex import logarithm
+from ..calculus.stationary import optimal_values
 from ..games.dataset import Dataset
-from ..games.decision_process import first_best
+from ..games.decision_process import DecisionProcess, first_best
 from ..rl.batch_policy import SoftmaxTable
 from .cloning import EXAMPLE
 from .reward_scale import RewardScale
@@ -70,14 +71,18 @@ def _counted(
     return counts, paid / met, law / met[..., None]
 
 
-def covered_value(process: Any, counts: Float[AnyArray, "s a"]) -> float:
-    """The most that a policy can earn in a process that only takes actions which a log has met (`counts` above 0).
+@exact
+def covered_value(process: DecisionProcess, counts: Float[AnyArray, "s a"]) -> float:
+    """The most that a policy can be known to earn which only takes actions that a log has met (`counts` above 0).
 
-    What a method can be held to: where the log never was, the first action stands for all. Discounted, from the start.
+    What a method can be held to. A state in which the log has met no action pays the least that there is for ever: what
+    could be earned there no log tells. Discounted, from the start.
     """
-    allowed = np.asarray(counts) > 0
-    reachable = np.where(allowed.any(axis=-1, keepdims=True), allowed, True)
-    low = float(np.min(process.reward))
-    paid = np.where(reachable, np.asarray(process.expected_reward()), low - 1e6)
-    best = exact(first_best)(jnp.asarray(paid), jnp.asarray(process.transition), process.discount)
-    return float(process.value(np.asarray(best)))
+    allowed = jnp.asarray(counts) > 0
+    met, over = jnp.any(allowed, axis=-1), jnp.asarray(process.is_terminal)
+    low = jnp.min(jnp.asarray(process.reward))
+    paid = jnp.where(met[:, None], process.expected_reward(), low)
+    law = jnp.where((met | over)[:, None, None], process.transition, jnp.eye(process.shape[0])[:, None])
+    free = jnp.where(met[:, None], allowed, True)
+    _, value = optimal_values(jnp.where(over[:, None], 0.0, paid), law, process.discount, free)
+    return float(jnp.asarray(process.initial) @ value)
