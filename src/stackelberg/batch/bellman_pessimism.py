@@ -190,6 +190,4 @@ def whitened(moments: Moments) -> Moments:
     # The ridge stays the same part of the mean diagonal entry of Gᵀ G.
     ridge = np.asarray(moments.ridge * np.sum(here**2) / np.sum(gram**2))
     fields = lambda one: (one.paid, one.here, one.reach, one.ridge)
-    return eqx.tree_at(
-        fields, moments, (root @ moments.paid, here, root @ np.asarray(moments.reach), np.asarray(ridge))
-    )
+    return eqx.tree_at(fields, moments, (root @ moments.paid, here, root @ np.asarray(moments.reach), ridge))

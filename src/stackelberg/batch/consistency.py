@@ -39,7 +39,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from .._errors import PrecisionError
 from .._types import AnyArray
@@ -171,6 +171,18 @@ def _between(problem: Any, held: Float[AnyArray, "h"], is_settled: Bool[AnyArray
     return Consistent(first @ omega, spread, misfit, least, slack, omega, lean, held, is_settled)
 
 
+class _Search(NamedTuple):
+    """For a multiplier between two ends, and what is held there; `is_found` tells of the latter."""
+
+    multiplier: Float[AnyArray, ""]
+    held: Float[AnyArray, "h"]
+    is_found: Bool[AnyArray, ""]
+    low: Float[AnyArray, ""]
+    high: Float[AnyArray, ""]
+    moves: Bool[AnyArray, ""]
+    tried: Int[AnyArray, ""]
+
+
 def _held(
     problem: Any, form: Form, weight: Any, begun: Float[AnyArray, "h"]
 ) -> tuple[Float[AnyArray, "h"], Bool[AnyArray, ""]]:
@@ -183,7 +195,7 @@ def _held(
     if form in ("penalty", "lagrangian"):
         return at(problem, begun, weight)
 
-    own_of, allowed = lambda found: found.multiplier(form, weight), None
+    own_of, allowed = lambda found: found.multiplier(form, weight), None  # by what is free
     if form == "constraint":
         # Where nothing is consistent: a little more than what is least, as in `Consistent`.
         held, _ = at(problem, at_first(problem[0]), MOST_MULTIPLIER)
@@ -195,26 +207,26 @@ def _held(
             return jnp.where(room > 0.0, 0.5 * found.spread / jnp.sqrt(jnp.maximum(room, 1e-300)), jnp.inf)
 
     def step(state):
-        multiplier, held, _, low, high, _, count = state
-        held, is_found = at(problem, held, multiplier)
+        held, is_found = at(problem, state.held, state.multiplier)
         found = _between(problem, held, is_found)
         own, is_floor = own_of(found), jnp.asarray(False)
-        is_low = own > multiplier
+        is_low = own > state.multiplier
         if form == "constraint":
             # Further from consistent than allowed? Where all that counts is held, `own` does not say.
-            is_low = found.least + (found.spread / (2.0 * multiplier)) ** 2 > allowed
+            is_low = found.least + (found.spread / (2.0 * state.multiplier)) ** 2 > allowed
             is_floor = (found.spread <= RIGID) & ~is_low
-        low, high = jnp.where(is_low, multiplier, low), jnp.where(is_low, high, multiplier)
+        low = jnp.where(is_low, state.multiplier, state.low)
+        high = jnp.where(is_low, state.high, state.multiplier)
         after = jnp.where((own > low) & (own < high), own, jnp.sqrt(low * high))
-        moves = ~is_floor & (jnp.abs(own - multiplier) > 1e-9 * multiplier)
-        return after, held, is_found, low, high, moves, count + 1
+        moves = ~is_floor & (jnp.abs(own - state.multiplier) > 1e-9 * state.multiplier)
+        return _Search(after, held, is_found, low, high, moves, state.tried + 1)
 
     near = own_of(_between(problem, begun, jnp.asarray(True)))
-    first_guess = jnp.where((near > LEAST_MULTIPLIER) & (near < MOST_MULTIPLIER), near, 1.0)
-    ends = (LEAST_MULTIPLIER + 0.0 * first_guess, MOST_MULTIPLIER + 0.0 * first_guess)
-    start = (first_guess, begun, jnp.asarray(True), *ends, jnp.asarray(True), jnp.asarray(0))
-    _, held, is_found, _, _, moves, _ = jax.lax.while_loop(lambda one: one[5] & (one[6] < 2 * MOST_SETS), step, start)
-    return held, is_found & ~moves
+    guess = jnp.where((near > LEAST_MULTIPLIER) & (near < MOST_MULTIPLIER), near, 1.0)
+    low, high = LEAST_MULTIPLIER + 0.0 * guess, MOST_MULTIPLIER + 0.0 * guess
+    start = _Search(guess, begun, jnp.asarray(True), low, high, jnp.asarray(True), jnp.asarray(0))
+    ended = jax.lax.while_loop(lambda state: state.moves & (state.tried < 2 * MOST_SETS), step, start)
+    return ended.held, ended.is_found & ~ended.moves
 
 
 def _fenced(
