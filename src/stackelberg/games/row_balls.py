@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
+from .. import _boundary as boundary
 from .._types import AnyArray
 from ..calculus.precision import exact
 from ..calculus.simplex import logarithm
@@ -18,6 +19,9 @@ from .decision_process import DecisionProcess
 
 MOST_ROUNDS = 1_000
 
+MOST_CERTAIN = 0.999999
+"""The highest level: at 1 every ball is everything."""
+
 
 def ball_radius(counts: Float[AnyArray, "s a"], num_states: int, level: Any) -> Float[AnyArray, "s a"]:
     """How far from the mean of its draws a row may be in the L1 norm, for all rows and all numbers of draws at once.
@@ -25,7 +29,9 @@ def ball_radius(counts: Float[AnyArray, "s a"], num_states: int, level: Any) -> 
     A law on S states is further than ε from the mean of n draws with a chance of at most 2^S exp(-n ε² / 2) (Weissman
     et al., 2003). With that chance set to (1 - level) / (S A n (n + 1)), and summed over rows and n, all true rows are
     within their balls for ever with a probability of at least `level`. 2, which is everything, where nothing was drawn.
+    Raises `InputError` where `level` is not in [0, 0.999999].
     """
+    level = boundary.real_number("level", level, low=0.0, high=MOST_CERTAIN)
     times = jnp.maximum(jnp.asarray(counts), 1.0)
     union = num_states * counts.shape[1] * times * (times + 1.0) / (1.0 - level)
     wide = jnp.sqrt(2.0 * (num_states * logarithm(jnp.asarray(2.0)) + logarithm(union)) / times)
@@ -63,8 +69,8 @@ def completed_in_balls(
 ) -> tuple[Float[AnyArray, "s a s"], Float[AnyArray, "s"]]:
     """The model within the balls that helps a planner most, or hinders it most, and the planner's values in it.
 
-    "best" is UCRL2's optimism (Jaksch, Ortner and Auer, 2010); "worst" is a robust process
-    with rows that are chosen apart (Nilim and El Ghaoui, 2005). Rewards and ends are known, as everywhere here.
+    "best" is UCRL2's optimism (Jaksch, Ortner and Auer, 2010); "worst" is a robust process with rows that are chosen
+    apart (Nilim and El Ghaoui, 2005). Rewards and ends are known, as everywhere here.
 
     - `process`: without a horizon; its discount is the planner's.  `law`: the balls' middles, `radius` their L1 radii.
     """

@@ -19,7 +19,7 @@ from .._types import AnyArray, Key
 from ..calculus.simplex import drawn, quantal_choice
 from ..games.decision_process import DecisionProcess, first_best
 from ..games.model_game import EXAMPLE
-from ..games.row_balls import ball_radius, completed_in_balls
+from ..games.row_balls import MOST_CERTAIN, ball_radius, completed_in_balls
 from ..rl.learner import AbstractCompiledLearner
 from .policy_ascent import ascent
 
@@ -124,7 +124,7 @@ class CountingModel(AbstractCompiledLearner):
         self.initial_steps = boundary.real_number("initial_steps", initial_steps, low=0.0)
         self.unknown = boundary.one_of("unknown", unknown, ("as counted", "best", "worst"))  # type: ignore[assignment]
         self.unknown_below = boundary.real_number("unknown_below", unknown_below, low=0.0)
-        self.level = boundary.real_number("level", level, low=0.0, high=0.999999)
+        self.level = boundary.real_number("level", level, low=0.0, high=MOST_CERTAIN)
         self.width = boundary.real_number("width", width, low=0.0)
         self.is_in_balls = self.level > 0.0
         if self.is_in_balls and (self.policy_steps or self.unknown == "as counted"):

@@ -8,7 +8,6 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.random as jr
-import numpy as np
 
 from ..._claims import Budget
 from ..._learner import advance, start
@@ -96,14 +95,14 @@ def _fitted(learner: ConservativeQLearning, num_steps: int, seed: int) -> Abstra
 @exact
 def _iterated(data: Dataset, start_from: Any, scale: RewardScale, seed: int) -> AbstractBatchPolicy:
     problem = problem_of(data, start_from, scale, seed=seed)
-    return jax.tree.map(np.asarray, policy_iteration(problem.moments))
+    return policy_iteration(problem.moments)
 
 
 @exact
 def _pessimistic(data: Dataset, start_from: Any, scale: RewardScale, seed: int) -> AbstractBatchPolicy:
     features = features_for(data, 100, key=jr.key(seed))
     learner = PessimisticSoftIteration(bellman_moments(data, features, scale), start_from, BELLMAN_WEIGHT)
-    return jax.tree.map(np.asarray, trained(learner, NUM_SWEEPS, seed))
+    return trained(learner, NUM_SWEEPS, seed)
 
 
 def continuous_baselines(
