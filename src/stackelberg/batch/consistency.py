@@ -112,6 +112,13 @@ class Consistent(NamedTuple):
         """E + κ|ω|² at the answer."""
         return self.least + (self.spread / (2.0 * self.multiplier(form, weight))) ** 2
 
+    def local_value(self, radius: Any) -> Float[AnyArray, ""]:
+        """c·ω0 - s √(ε² + κ B): the least within ε of critics that the range holds where it holds ω0, or below it.
+
+        e0 is not taken off as in "constraint", which would speak for policies whose best critic hardly fits.
+        """
+        return self.plug_in - self.spread * jnp.sqrt(radius**2 + self.slack)
+
     def _reserve(self, most: Any) -> Float[AnyArray, ""]:
         """C² - s²; a millionth of C² where s is above C: the critic goes to the floor then."""
         return jnp.maximum(most**2 - self.spread**2, 1e-6 * most**2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import equinox as eqx
@@ -32,16 +32,13 @@ WEIGHTS = (1e1, 1e2, 1e3, 1e4, 1e5, 1e6)
 MILDER = (1.0, 0.5, 0.25, 0.1)
 """Parts of the radius: where nothing is guaranteed at the first, the next decides, and a warning says so."""
 
-Rule: TypeAlias = Literal["bound", "halves"]
+Rule: TypeAlias = Literal["bound", "local"]
 CriticKind: TypeAlias = Literal["random", "learned"]
 
 Tree = TypeVar("Tree")
 
-RULES: tuple[Rule, ...] = ("bound", "halves")
+RULES: tuple[Rule, ...] = ("bound", "local")
 CRITICS: tuple[CriticKind, ...] = ("random", "learned")
-
-FEWEST = 20
-"""Rows of features, below which halves of them say nothing."""
 
 FEW = 5.0
 """Rows for each state and action that is met, below which the radius is not to be trusted."""
@@ -56,8 +53,9 @@ class Candidate:
     - `plug_in`: the value of the most consistent critic.  `is_feasible`: whether that one is within ε.
     - `is_settled`: whether the critics behind these numbers were found.
     - `out_of_range`: the share of the log's rows where the answering critic leaves the range that values can have.
-    - `crossed`: what policies that were learned with this weight from one half of the log are worth by the most
-      consistent critic of the other half, the mean of both ways; NaN where that was not asked.
+    - `local`: the least value within ε of critics that the range holds where it holds the most consistent one: its
+      value less the size of the policy's density ratio times what is left of ε. No bound, since a critic that falls is
+      held elsewhere.
     """
 
     weight: float
@@ -68,7 +66,7 @@ class Candidate:
     is_feasible: bool
     is_settled: bool
     out_of_range: float
-    crossed: float = np.nan
+    local: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +106,7 @@ class LearnedPolicy:
                         "radius": one.radius,
                         "is_feasible": one.is_feasible,
                         "out_of_range": one.out_of_range,
-                        "crossed": one.crossed,
+                        "local": one.local,
                     }
                     for one in self.candidates
                 ],
@@ -143,10 +141,9 @@ def learn_policy(
     - `discount`: in [0, 1).  `reward_range`: least and most that a step can pay; those of the log (and 0, where it
       has ends) when left out.
     - `weights`: λ that are tried.  `level`: of the lower bound.
-    - `rule`: by what one is chosen. "bound": by the lower bound. "halves": by the sum of what policies of one half of
-      the log are worth to the other and of the bound at a tenth of the radius, which takes three times as long. Tables
-      take the first when left out: a half of few rows says little. Features take the second: their bound holds for very
-      many policies at once, too careful to choose by.
+    - `rule`: by what one is chosen: "bound", the lower bound, or "local", see `Candidate`. Tables take the first when
+      left out, features the second: their bound lets a critic fall wherever its features allow it, which is too careful
+      to choose by.
     - `num_steps`, `learning_rate`: of Adam, from cloned behaviour on; the rate is 0.1 for tables and 0.003 for networks
       when left out.
     - `critic`: "random" features of a kernel, or "learned", the last layer of a network, see `last_layer_features`.
@@ -163,33 +160,21 @@ def learn_policy(
     start = cloned(log, hidden=hidden, seed=seed)
     steps = boundary.whole_number("num_steps", num_steps, low=1)
     is_table = bool(log.num_states and log.num_actions)
-    by = ("bound" if is_table or len(log) < FEWEST else "halves") if rule is None else rule
-    boundary.one_of("rule", by, RULES)
+    by: Any = boundary.one_of("rule", ("bound" if is_table else "local") if rule is None else rule, RULES)
     is_learned = boundary.one_of("critic", critic, CRITICS) == "learned" and not is_table
     rate = (0.1 if is_table else 3e-3) if learning_rate is None else learning_rate
     kind = {"num_features": num_features, "kernel": kernel, "bandwidth": bandwidth, "start_share": start_share}
 
-    def told_by(rows: Dataset) -> Problem:
-        features = last_layer_features(rows, start, scale, width=num_features, seed=seed) if is_learned else None
-        made = problem_of(rows, start, scale, seed=seed, start=log.starts, critic=features, **kind)
-        return made._replace(moments=traced(made.moments))
-
-    def learned(problem: Problem, weight: Any) -> AbstractBatchPolicy:
-        learner = StackelbergLearner(problem.moments, start, "penalty", weight, leader=leader, learning_rate=rate)
-        return learned_by(learner, steps)
-
     with jax.enable_x64(True):
-        problem = told_by(log)
-        parts = [told_by(half) for half in halves(log, seed)] if by == "halves" else []
+        features = last_layer_features(log, start, scale, width=num_features, seed=seed) if is_learned else None
+        problem = problem_of(log, start, scale, seed=seed, critic=features, **kind)
+        problem = problem._replace(moments=traced(problem.moments))
         base, found = judged(problem, start, PLUG_IN, level), []
         for turn, weight in enumerate(weights):
-            one = judged(problem, learned(problem, weight), weight, level)
-            if parts:
-                ways = zip(parts, reversed(parts), strict=True)
-                one = replace(one, crossed=float(np.mean([valued(other, learned(own, weight)) for own, other in ways])))
-            found.append(one)
+            learner = StackelbergLearner(problem.moments, start, "penalty", weight, leader=leader, learning_rate=rate)
+            found.append(judged(problem, learned_by(learner, steps), weight, level))
             on_progress((turn + 1) / len(weights))
-    best, part = chosen(found, scale.high - scale.low)
+    best, part = chosen(found, scale.high - scale.low, by)
     held = jax.tree.map(np.asarray, problem.moments)  # what leaves is NumPy's
     learner = StackelbergLearner(held, best.policy, "penalty", best.weight, learning_rate=rate)
     with jax.enable_x64(True):
@@ -231,33 +216,17 @@ def climbed(learner: StackelbergLearner, num_steps: int) -> AbstractBatchPolicy:
     return jax.lax.scan(step, learner.init(jr.key(0)), jnp.arange(num_steps))[0].policy
 
 
-def halves(data: Dataset, seed: Any) -> tuple[Dataset, Dataset]:
-    """Two logs of single transitions, every row in one of them by chance."""
-    generator = np.random.Generator(np.random.Philox([boundary.whole_number("seed", seed, low=0), 2]))
-    mixed = generator.permutation(len(data))
-    return data.taken(np.sort(mixed[::2])), data.taken(np.sort(mixed[1::2]))
-
-
-@exact
-def valued(problem: Problem, policy: AbstractBatchPolicy) -> float:
-    """What a policy is worth for each step by the most consistent critic, in reward units."""
-    return float(problem.moments.scale.restored(np.clip(float(problem.most_consistent(policy).plug_in), 0.0, 1.0)))
-
-
-def chosen(candidates: Sequence[Candidate], span: float) -> tuple[Candidate, float]:
+def chosen(candidates: Sequence[Candidate], span: float, rule: Rule = "bound") -> tuple[Candidate, float]:
     """The candidate that a log speaks for, and the part of the radius at which its bound told it from the others.
 
-    That of the best lower bound; where halves of the log were asked about each other, of the largest sum of the value
-    there, which the noise of one half does not raise, and of the bound at the last of `MILDER`, which falls where the
-    log hardly was.
+    That of the best lower bound, or of the best `local`.
 
     `span`: of the rewards. Critics that cannot be consistent guarantee nothing, and their candidates are passed over
     while there are others.
     """
     feasible = [one for one in candidates if one.is_feasible] or list(candidates)
-    crossed = np.array([one.crossed for one in feasible])
-    if np.all(np.isfinite(crossed)):
-        return feasible[int(np.argmax(crossed + [one.lower[-1] for one in feasible]))], 1.0
+    if rule == "local":
+        return max(feasible, key=lambda one: one.local), 1.0
     for place, part in enumerate(MILDER):
         lows = np.array([one.lower[place] for one in feasible])
         # Below what is worth telling apart, all bounds stand at the floor.
@@ -286,6 +255,7 @@ def judged(problem: Problem, policy: AbstractBatchPolicy, weight: Any, level: An
         bool(flat.is_feasible(radius)),
         bool(flat.is_settled) and all(bool(one.is_settled) for one in answers),
         float(np.mean((values < -0.01) | (values > 1.01))),
+        float(scale.restored(flat.local_value(radius))),
     )
 
 

@@ -75,18 +75,20 @@ def mean_features(
 
 def summed(part: Any, rows: Any, portion: int) -> AnyArray:
     """The sum of `part` over portions of rows, all of one size; the rows that are left over are a smaller one."""
+    rows = jax.tree.map(jnp.asarray, rows)
     count = jax.tree.leaves(rows)[0].shape[0]
-    whole = count // portion * portion
-    remade = jax.checkpoint(part)
-    rest = jax.tree.map(lambda leaf: jnp.asarray(leaf)[whole:], rows)
+    whole = count // portion
+    # Portions are cut out where they are used: to reshape the rows would copy them.
+    at = lambda turn: jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, turn * portion, portion), rows)
+    remade = jax.checkpoint(lambda turn: part(at(turn)))
+    rest = lambda: jax.checkpoint(part)(jax.tree.map(lambda leaf: leaf[whole * portion :], rows))
     if not whole:
-        return remade(rest)
-    folded = jax.tree.map(lambda leaf: jnp.asarray(leaf)[:whole].reshape(-1, portion, *leaf.shape[1:]), rows)
-    first = jax.eval_shape(part, jax.tree.map(lambda leaf: leaf[0], folded))
+        return rest()
+    first = jax.eval_shape(remade, 0)
     total, _ = jax.lax.scan(
-        lambda so_far, one: (so_far + remade(one), None), jnp.zeros(first.shape, first.dtype), folded
+        lambda so_far, turn: (so_far + remade(turn), None), jnp.zeros(first.shape, first.dtype), jnp.arange(whole)
     )
-    return total + remade(rest) if whole < count else total
+    return total + rest() if whole * portion < count else total
 
 
 def streamed_sums(

@@ -21,7 +21,7 @@ def learn(
     num_steps: Annotated[int, typer.Option("--steps", help="Of the optimiser, for each weight.", min=1)] = 400,
     num_features: Annotated[int, typer.Option("--features", help="Of the critic, for each action.", min=1)] = 150,
     rule: Annotated[
-        str | None, typer.Option("--rule", help="The weight: by its bound, or by halves (thrice as long).")
+        str | None, typer.Option("--rule", help="The weight: by the bound, or local: by the least nearby.")
     ] = None,
     critic: Annotated[str, typer.Option("--critic", help="Its features: random, or learned by a network.")] = "random",
     only_coverage: Annotated[bool, typer.Option("--coverage", help="Say what the log can support, and stop.")] = False,

@@ -122,19 +122,17 @@ def to_text(found: Learned) -> str:
 
 def candidates_table(got: LearnedPolicy) -> Table:
     """What each weight gives, for each step in reward units."""
-    is_crossed = all(np.isfinite(one.crossed) for one in got.candidates)
     rows = [
         (
             f"{one.weight:g}" + (" *" if one.weight == got.weight else ""),
             f"{one.lower[0]:.5g}",
+            f"{one.local:.5g}",
             f"{one.plug_in:.5g}",
-            *([f"{one.crossed:.5g}"] if is_crossed else []),
             "" if one.is_feasible else "no critic is consistent",
         )
         for one in got.candidates
     ]
-    halves = ("one half by the other",) if is_crossed else ()
-    return Table(("weight", "lower bound", "most consistent critic", *halves, ""), rows)
+    return Table(("weight", "lower bound", "least nearby", "most consistent critic", ""), rows)
 
 
 def _warnings(found: Learned) -> tuple[str, ...]:

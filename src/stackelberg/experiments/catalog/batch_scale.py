@@ -131,7 +131,7 @@ def _slope(learner: StackelbergLearner) -> Any:
 def _scale(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
     del on_progress
     sizes, repeats = {
-        "smoke": ((8_192, 24_576), 3),
+        "smoke": ((10_000, 25_000), 3),
         "small": ((10_000, 100_000, 1_000_000), 5),
         "full": ((10_000, 100_000, 1_000_000), 20),
     }[budget]

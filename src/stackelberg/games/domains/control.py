@@ -134,13 +134,16 @@ class PointMass(AbstractControl):
     """Push a point in the plane to a goal and hold it there: position and velocity, force up to 1, some friction.
 
     - `goal`: where; episodes start within 1 of the origin. A step costs the distance to it and 0.01 force².
+    - `gain`: how far a force pushes; below 0 it pushes the other way, as with motors that were wired wrongly.
     """
 
     goal: Float[AnyArray, "two"]
+    gain: float
     num_steps: int = eqx.field(static=True)
 
-    def __init__(self, goal: Any = (0.5, 0.5), num_steps: Any = 50) -> None:
+    def __init__(self, goal: Any = (0.5, 0.5), num_steps: Any = 50, *, gain: Any = 1.0) -> None:
         self.goal = boundary.real_array("goal", goal, axes=(2,))
+        self.gain = boundary.real_number("gain", gain)
         self.num_steps = boundary.whole_number("num_steps", num_steps, low=1)
 
     num_features: ClassVar[int] = 4
@@ -160,7 +163,7 @@ class PointMass(AbstractControl):
         """0.1 seconds on."""
         del key
         place, velocity = jnp.asarray(state)[:2], jnp.asarray(state)[2:]
-        velocity = 0.95 * velocity + 0.1 * jnp.clip(action, -1.0, 1.0)
+        velocity = 0.95 * velocity + 0.1 * self.gain * jnp.clip(action, -1.0, 1.0)
         return jnp.concatenate([place + 0.1 * velocity, velocity])
 
     def settled(self, state: Float[AnyArray, "d"]) -> Float[AnyArray, "d"]:
