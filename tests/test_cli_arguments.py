@@ -118,7 +118,11 @@ def test_a_new_game_is_written_to_the_second_argument_or_to_out():
 
 
 @pytest.mark.parametrize(
-    "verb", ["demo", "solve", "fit", "stress", "plot", "doctor", "cite", "games list", "games show"]
+    "verb",
+    [
+        *("demo", "solve", "fit", "stress", "plot", "doctor", "cite", "games list", "games show"),
+        *("process list", "process show", "process trap"),
+    ],
 )
 def test_every_verb_takes_json_out_and_quiet(verb):
     shown = run(*verb.split(), "--help").stdout

@@ -136,7 +136,11 @@ def test_an_error_is_valid_json_too():
 
 
 @pytest.mark.parametrize(
-    "verb", ["demo", "solve", "fit", "stress", "plot", "doctor", "cite", "games list", "games show"]
+    "verb",
+    [
+        *("demo", "solve", "fit", "stress", "plot", "doctor", "cite", "games list", "games show"),
+        *("process list", "process show", "process trap"),
+    ],
 )
 def test_every_verb_prints_its_schema(verb):
     done = RUNNER.invoke(app, [*verb.split(), "--json-schema"])

@@ -16,6 +16,7 @@ from .games.finite_horizon import FiniteHorizon
 from .games.discounted import Discounted
 from .games.decision_process import DecisionProcess
 from .games.domains.small_processes import decision_process, fork, process_names, triangle
+from .games.process_files import read_process, write_process
 from .games.generators_process import bridge_grid, deep_sea, random_process, river_swim
 from .games.model_loss import ModelLoss
 from .games.model_game import ModelAsLeader, ModelFit, PolicyAsLeader

@@ -28,6 +28,7 @@ from . import (
     interrupts,
     learn,
     plot,
+    process,
     report,
     reproduce,
     runs,
@@ -98,6 +99,7 @@ def root(
 
 app.command("demo")(demo.demo)
 app.add_typer(games.app, name="games")
+app.add_typer(process.app, name="process")
 app.command("solve")(solve.solve)
 app.command("fit")(fit.fit)
 app.command("stress")(stress.stress)

@@ -13,7 +13,7 @@ import typer.core
 from . import early
 
 
-GROUPS = ("games", "runs", "config")
+GROUPS = ("games", "process", "runs", "config")
 """Verbs that have verbs of their own."""
 
 

@@ -6,7 +6,6 @@ constructor; an NPZ file holds the same names as arrays and is read without pick
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +25,7 @@ from .markov import MarkovGame
 from .nfg import read_nfg, write_nfg
 from .normal_form import NormalFormGame
 from .security import SecurityGame
+from .stamped import as_lines, in_file, unstamped
 from .suffixes import SUFFIX as SUFFIX, SUFFIXES as SUFFIXES, game_suffix
 from .templates import TEMPLATES
 
@@ -79,7 +79,7 @@ def read_game(path: PathName, *, limit: int = SIZE_LIMIT) -> AbstractGame:
     try:
         return _READERS[suffix](data, shown, limit)
     except InputError as problem:
-        raise _inside(shown, problem) from problem
+        raise in_file(shown, problem) from problem
 
 
 def write_game(game: AbstractGame, path: PathName) -> None:
@@ -116,16 +116,9 @@ def game_to_json(game: AbstractGame) -> dict[str, Any]:
 
 def game_from_json(data: Any) -> AbstractGame:
     """The game that a JSON object describes."""
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        found = printable(repr(data.get("schema", "nothing")) if isinstance(data, dict) else type(data).__name__, 60)
-        raise InputError(
-            SCHEMA_MARK,
-            "schema",
-            found=f"{found} stands there",
-            allowed=f'a game file starts with {{"schema": "{SCHEMA}", "kind": ...}}',
-            remedy="Add the line, or check that this is a game and not a follower, a plan or a record.",
-        )
-    return codec.decode({name: entry for name, entry in data.items() if name != "schema"}, GAMES)
+    allowed = f'a game file starts with {{"schema": "{SCHEMA}", "kind": ...}}'
+    remedy = "Add the line, or check that this is a game and not a follower, a plan or a record."
+    return codec.decode(unstamped(data, SCHEMA, SCHEMA_MARK, allowed, remedy), GAMES)
 
 
 def _read_json(data: bytes, shown: str, limit: int) -> AbstractGame:
@@ -135,12 +128,7 @@ def _read_json(data: bytes, shown: str, limit: int) -> AbstractGame:
 
 def _write_json(game: AbstractGame, shown: str) -> bytes:
     del shown
-    # One line for each field keeps matrices readable and files small.
-    lines = (
-        f"  {json.dumps(name)}: {json.dumps(entry, ensure_ascii=False, allow_nan=False)}"
-        for name, entry in game_to_json(game).items()
-    )
-    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+    return as_lines(game_to_json(game))
 
 
 def _read_nfg(data: bytes, shown: str, limit: int) -> AbstractGame:
@@ -178,20 +166,6 @@ _WRITERS: dict[str, Callable[[AbstractGame, str], bytes]] = {
     ".nfg": _write_nfg,
     ".npz": _write_npz,
 }
-
-
-def _inside(shown: str, problem: InputError) -> InputError:
-    """The same error, saying in which file."""
-    if problem.field.startswith(shown):
-        return problem
-    return type(problem)(
-        problem.code,
-        f"{shown}: {problem.field}",
-        position=problem.position,
-        found=problem.found,
-        allowed=problem.allowed,
-        remedy=problem.remedy,
-    )
 
 
 def _notes(arrays: dict[str, np.ndarray]) -> tuple[str, ...]:
