@@ -1,12 +1,14 @@
-"""Writes `docs/catalog.md`, and what `stackelberg games list` prints: `python docs/catalog_table.py`."""
+"""Writes `docs/catalog.md`, and what `games list` and `process list` print: `python docs/catalog_table.py`."""
 
 from pathlib import Path
 
 import stackelberg as sg
 from stackelberg._record import dumps
+from stackelberg.games.domains.small_processes import PROCESSES
 
 
-STORED = Path(sg.__file__).parent / "cli" / "stored" / "catalog.json"
+FOLDER = Path(sg.__file__).parent / "cli" / "stored"
+STORED, STORED_PROCESSES = FOLDER / "catalog.json", FOLDER / "processes.json"
 
 
 HEAD = """# The catalog
@@ -34,6 +36,12 @@ def answers() -> str:
     return dumps([{"name": item.name} | item.answer() for item in sg.catalog.catalog()])
 
 
+def processes() -> str:
+    """The decision processes by name with their answers, as JSON."""
+    names = ("name", "description", "best_value", "worst_equilibrium", "basis")
+    return dumps([{name: getattr(entry, name) for name in names} for entry in PROCESSES.values()])
+
+
 def _row(item: sg.CatalogEntry) -> str:
     strong = ", ".join(_number(value) for value in (item.strong_value, item.follower_value) if value is not None)
     quantal = "; ".join(f"{heat:g}: {_number(value)}" for heat, value in item.quantal_values.items())
@@ -48,3 +56,4 @@ def _number(value: float | None) -> str:
 if __name__ == "__main__":
     Path(__file__).with_name("catalog.md").write_text(table(), encoding="utf-8")
     STORED.write_text(answers(), encoding="utf-8")
+    STORED_PROCESSES.write_text(processes(), encoding="utf-8")

@@ -195,3 +195,6 @@ def test_the_page_of_the_catalog_is_current():
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     assert (docs / "catalog.md").read_text(encoding="utf-8") == module.table(), "run: python docs/catalog_table.py"
+    assert module.STORED_PROCESSES.read_text(encoding="utf-8") == module.processes(), (
+        "run: python docs/catalog_table.py"
+    )

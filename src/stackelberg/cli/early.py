@@ -39,7 +39,16 @@ Described: TypeAlias = (
 
 def catalog() -> list[dict[str, Any]]:
     """Name, description, source and answers of every game of the catalog, as `docs/catalog_table.py` stored them."""
-    return json.loads(resources.files("stackelberg.cli").joinpath("stored", "catalog.json").read_text("utf-8"))
+    return _stored("catalog.json")
+
+
+def processes() -> list[dict[str, Any]]:
+    """Name, description and answers of every decision process by name, stored likewise."""
+    return _stored("processes.json")
+
+
+def _stored(name: str) -> list[dict[str, Any]]:
+    return json.loads(resources.files("stackelberg.cli").joinpath("stored", name).read_text("utf-8"))
 
 
 def is_file(word: str) -> bool:
@@ -54,6 +63,14 @@ def game(word: str) -> None:
         file(word)
     else:
         one_of("GAME", word, [entry["name"] for entry in catalog()])
+
+
+def process(word: str) -> None:
+    """Refuse a file that is not there, and a name that no process has."""
+    if is_file(word):
+        file(word)
+    else:
+        one_of("PROCESS", word, [entry["name"] for entry in processes()])
 
 
 def file(path: str | None) -> None:

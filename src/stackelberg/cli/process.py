@@ -24,12 +24,19 @@ def list_processes(
 ) -> None:
     """The processes that are known by name, with the best return and the worst that a right model can lead to."""
     del json_schema, quiet
-    from . import processes
+    from ..report.tables import Table
+    from .early import processes
     from .output import deliver, show
 
-    deliver("process-list", processes.listed(), None, as_json=as_json, out=out)
+    known = processes()
+    deliver("process-list", {"processes": known}, None, as_json=as_json, out=out)
     if not as_json:
-        show(processes.list_table())
+        rows = [
+            (one["name"], f"{one['best_value']:.6g}", f"{one['worst_equilibrium']:.6g}", one["description"])
+            for one in known
+        ]
+        headers = ("name", "best return", "worst equilibrium", "what it is")
+        show(Table(headers, rows, right=frozenset(headers[1:3])))
 
 
 @app.command("show")
@@ -42,6 +49,9 @@ def show_process(
 ) -> None:
     """One process: where each action leads, and what that pays."""
     del json_schema, quiet
+    from . import early
+
+    early.process(process)
     from . import processes
     from .output import deliver
 
@@ -56,6 +66,9 @@ def new_process(
     quiet: options.Quiet = False,
 ) -> None:
     """A process by name as a file, to be changed by hand."""
+    from . import early
+
+    early.process(name)
     from ..games.process_files import write_process
     from . import processes
     from .output import remark
@@ -68,7 +81,10 @@ def new_process(
 def trap(
     process: Process,
     planning_discount: Annotated[
-        float, typer.Option("--planning-discount", help="Of the policy that plans in the model: 0 <= x < 1.")
+        float,
+        typer.Option(
+            "--planning-discount", min=0.0, max=0.999999, help="Of the policy that plans in the model: 0 <= x < 1."
+        ),
     ] = 0.99,
     plot: Annotated[
         Path | None,
@@ -81,6 +97,9 @@ def trap(
 ) -> None:
     """Whether a model that is right wherever its policy goes can hide the best way through PROCESS."""
     del json_schema
+    from . import early
+
+    early.process(process)
     from . import processes
     from .output import deliver, progress, remark
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import _boundary as boundary
 from .._record import Solution
 from ..games.decision_process import DecisionProcess
-from ..games.domains.small_processes import PROCESSES
+from ..games.domains.small_processes import decision_process
 from ..games.model_game import ModelAsLeader, PolicyAsLeader
 from ..games.process_files import process_to_json, read_process
 from ..model_based.where_wrong import where_wrong
@@ -29,23 +28,7 @@ def loaded(word: str) -> DecisionProcess:
     """The process in the file `word`, or the one of that name."""
     if early.is_file(word):
         return read_process(word)
-    return PROCESSES[boundary.one_of("PROCESS", word, PROCESSES)].process
-
-
-def listed() -> dict[str, Any]:
-    """What is known by name."""
-    names = ("name", "description", "best_value", "worst_equilibrium", "basis")
-    return {"processes": [{name: getattr(entry, name) for name in names} for entry in PROCESSES.values()]}
-
-
-def list_table() -> Table:
-    """The same for people."""
-    rows = [
-        (entry.name, f"{entry.best_value:.6g}", f"{entry.worst_equilibrium:.6g}", entry.description)
-        for entry in PROCESSES.values()
-    ]
-    headers = ("name", "best return", "worst equilibrium", "what it is")
-    return Table(headers, rows, right=frozenset({"best return", "worst equilibrium"}))
+    return decision_process(word)
 
 
 def shown(process: DecisionProcess) -> dict[str, Any]:
