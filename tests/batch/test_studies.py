@@ -34,7 +34,7 @@ def test_a_search_sees_the_bound_alone():
     pytest.importorskip("optuna")
     score = lambda settings: (settings["x"], -settings["x"])
     found = searched(score, {"x": (0.0, 1.0), "kind": (1, 5)}, 8, 0)
-    assert found["found"] == -found["bound"]
+    assert found["found"] == -found["score"]
     assert found["hindsight"] > found["found"]
     assert found == searched(lambda settings: (settings["x"], -settings["x"]), {"x": (0.0, 1.0), "kind": (1, 5)}, 8, 0)
 

@@ -1,4 +1,7 @@
-"""Settings found by a search on the lower bound alone: batch:hyperparameters."""
+"""Settings found by a search on a pessimistic value alone: batch:hyperparameters.
+
+Tables are judged by the lower bound, features by the least value near the most consistent critic (`learn_policy`).
+"""
 
 from __future__ import annotations
 
@@ -38,13 +41,13 @@ Space = Mapping[str, tuple[float, float] | tuple[int, ...]]
 """Ends of a range, of floats; or numbers to choose from, of integers."""
 
 Score = Callable[[dict[str, Any]], tuple[float, float]]
-"""Of settings: the lower bound, which the search sees, and what is earned in the world, which it does not."""
+"""Of settings: the pessimistic value, which the search sees, and what is earned in the world, which it does not."""
 
 
 def searched(score: Score, space: Space, num_trials: int, seed: int) -> dict[str, Any]:
-    """Settings tried by Optuna's tree-structured Parzen estimator (Bergstra et al., 2011) to make the bound large.
+    """Settings tried by Optuna's tree-structured Parzen estimator (Bergstra et al., 2011) to make the score large.
 
-    Gives what the settings of the largest bound earn ("found"), that bound, and the most that any trial earned
+    Gives what the settings of the largest score earn ("found"), that score, and the most that any trial earned
     ("hindsight"), which nobody who has the log alone can know.
 
     Raises `MissingExtraError` without the extra `search`.
@@ -68,9 +71,9 @@ def searched(score: Score, space: Space, num_trials: int, seed: int) -> dict[str
         return tried[-1][0]
 
     study.optimize(objective, n_trials=num_trials)
-    bounds, earned = np.array(tried).T
-    best = int(np.argmax(bounds))
-    return {"found": earned[best], "bound": bounds[best], "hindsight": float(np.max(earned))}
+    scores, earned = np.array(tried).T
+    best = int(np.argmax(scores))
+    return {"found": earned[best], "score": scores[best], "hindsight": float(np.max(earned))}
 
 
 CLOSED: Space = {"weight": (1.0, 6.0), "bandwidth": (-3.0, 3.0), "ridge": (-9.0, -5.0)}
@@ -115,9 +118,9 @@ def _climbed(problem: Problem, weight: float, num_steps: int) -> AbstractBatchPo
 
 
 def _by_rule(problem: Problem, num_steps: int) -> float:
-    """The weight of the best lower bound, which is what the search sees too; all else as it comes."""
+    """The weight of the best score, which is what the search sees too; all else as it comes."""
     each = [judged(problem, _climbed(problem, weight, num_steps), weight, 0.95) for weight in WEIGHTS]
-    return greedy_return(CartPole(), chosen(each, 1.0)[0].policy) / 500.0
+    return greedy_return(CartPole(), chosen(each, 1.0, "local")[0].policy) / 500.0
 
 
 def _pole(seeds: int, num_trials: int, rows: int, num_steps: int) -> dict[str, np.ndarray]:
@@ -131,7 +134,7 @@ def _pole(seeds: int, num_trials: int, rows: int, num_steps: int) -> dict[str, n
             kind = {"bandwidth": 2.0 ** settings["bandwidth"], "ridge": 10.0 ** settings["ridge"]}
             problem, weight = _problem(data, policy, seed, **kind), 10.0 ** settings["weight"]
             learned = _climbed(problem, weight, num_steps)
-            return judged(problem, learned, weight, 0.95).lower[0], greedy_return(CartPole(), learned) / 500.0
+            return judged(problem, learned, weight, 0.95).local, greedy_return(CartPole(), learned) / 500.0
 
         return searched(score, CLOSED, num_trials, seed) | {
             "default": _by_rule(_problem(data, policy, seed), num_steps)
@@ -146,7 +149,7 @@ NEURAL: Space = {"damping": (-6.0, 0.0), "follower_steps": (1, 5, 20)}
 
 
 def _neural(seeds: int, num_trials: int, rows: int, num_steps: int) -> dict[str, np.ndarray]:
-    """Networks on both sides. Bounds are those of one closed-form critic for all: a critic that lags behind its policy
+    """Networks on both sides. Scores are those of one closed-form critic for all: a critic that lags behind its policy
     gives values that are too high, and would win by that."""
 
     def one(seed: int) -> dict[str, Any]:
@@ -170,7 +173,7 @@ def _neural(seeds: int, num_trials: int, rows: int, num_steps: int) -> dict[str,
 
         def score(settings: dict[str, Any]) -> tuple[float, float]:
             made = learned(10.0 ** settings["damping"], settings["follower_steps"])
-            return judged(judge, made, 1e3, 0.95).lower[0], greedy_return(CartPole(), made) / 500.0
+            return judged(judge, made, 1e3, 0.95).local, greedy_return(CartPole(), made) / 500.0
 
         return searched(score, NEURAL, num_trials, seed) | {
             "default": greedy_return(CartPole(), learned(1e-3, 5)) / 500.0
@@ -199,22 +202,22 @@ def _hyperparameters(budget: Budget, folder: Path, on_progress: Callable[[Progre
     picture = grouped_bars(
         [[measured[f"{name}: {word}"] for word in ("default", "found", "hindsight")] for name in makers],
         names=list(makers),
-        terms=["default rule", f"best bound of {trials} trials", "best in hindsight (not available)"],
+        terms=["default rule", f"best score of {trials} trials", "best in hindsight (not available)"],
         y_label="share of the best value; of 500 for poles",
-        title=f"Settings searched on the lower bound alone, {seeds} logs each",
+        title=f"Settings searched on the pessimistic value alone, {seeds} logs each",
     )
     return Evidence(measured, {"search": picture})
 
 
 HYPERPARAMETERS = Reproduction(
     "batch:hyperparameters",
-    "Settings found by a search on the lower bound alone",
+    "Settings found by a search on the pessimistic value alone",
     SOURCE,
     (
         Claim("ring: found", "What it finds is above cloning, which earns 0.88 of the best.", "ours to measure", 0.88,
               "at least", 0.0, "smoke", 3, "share of the best"),
         *(
-            Claim(f"{name}: over the default", "The search does not fall behind the weight of the best bound.",
+            Claim(f"{name}: over the default", "The search does not fall behind the weight of the best score.",
                   "ours to measure", 0.0, "at least", 0.05, "small", 6, "share of the best")
             for name in ("ring", "grid", "pole", "pole, networks")
         ),
