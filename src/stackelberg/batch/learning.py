@@ -54,8 +54,8 @@ class Candidate:
     - `is_settled`: whether the critics behind these numbers were found.
     - `out_of_range`: the share of the log's rows where the answering critic leaves the range that values can have.
     - `local`: the least value within ε of critics that the range holds where it holds the most consistent one: its
-      value less the size of the policy's density ratio times what is left of ε. No bound, since a critic that falls is
-      held elsewhere.
+      value less the size of the policy's density ratio times ε (the ridge's allowance added). No bound, since a critic
+      that falls is held elsewhere.
     """
 
     weight: float
