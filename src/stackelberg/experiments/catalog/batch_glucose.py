@@ -128,7 +128,7 @@ def days_in(worlds: Sequence[AnyPatient], policy: AbstractDiscretePolicy | None)
 def _learned(data: Dataset, steps: int, features: int, seed: int) -> LearnedPolicy:
     return learn_policy(
         data, discount=0.9, reward_range=(0.0, 1.0), weights=(1e1, 1e2, 1e3, 1e4, 1e5), num_steps=steps,
-        num_features=features, seed=seed,
+        critic="learned", num_features=features, seed=seed,
     )  # fmt: skip
 
 

@@ -96,14 +96,19 @@ def _continuous(budget: Budget, folder: Path, on_progress: Callable[[Progress], 
 
 
 def changes(budget: Budget) -> dict[str, ImaginedPlay]:
-    """A pendulum that becomes shorter, and a goal that moves, half-way."""
+    """A pendulum that becomes shorter, a goal that moves, and a force that turns round, half-way."""
     sizes = {"num_iterations": 6, "changes_at": 3} if budget == "smoke" else {"num_iterations": 29, "changes_at": 15}
     point = {"later": PointMass([-0.5, -0.5]), "discount": 0.95, "real_steps": 250, "initial_steps": 250, **sizes}
     made = {f"goal, {name}": preset(PointMass(), **point) for name, preset in PRESETS.items()}
     if budget == "smoke":
         return made
-    shorter = {"later": Pendulum(0.6), **sizes}
-    return {f"dynamics, {name}": preset(Pendulum(), **shorter) for name, preset in PRESETS.items()} | made
+    shorter, turned = {"later": Pendulum(0.6), **sizes}, point | {"later": PointMass(gain=-1.0)}
+    for name, preset in PRESETS.items():
+        made |= {
+            f"dynamics, {name}": preset(Pendulum(), **shorter),
+            f"reversed force, {name}": preset(PointMass(), **turned),
+        }
+    return made
 
 
 def _nonstationary(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
