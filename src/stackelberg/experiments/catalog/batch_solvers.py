@@ -70,10 +70,10 @@ def _table(process: DecisionProcess, behaviour: AnyArray, rows: int, weight: flo
 
 
 def _pole(seed: int) -> Problem:
-    """Random features of a pole's log, without a fence."""
+    """Random features of a pole's log."""
     data = control_log(CartPole(), pole_behaviour(0.3), 1_000, jr.key(seed))
     scale = RewardScale(0.0, 1.0, 0.95)
-    return problem_of(data, cloned(data, seed=seed), scale, num_features=30, stiffness=0.0, seed=seed)
+    return problem_of(data, cloned(data, seed=seed), scale, num_features=30, seed=seed)
 
 
 def _answered(task: Problem, policy: AbstractBatchPolicy) -> float:
@@ -108,20 +108,21 @@ def _followed(
 ) -> AbstractBatchPolicy:
     """The policy after so many steps along the derivative that a solver makes."""
 
-    def losses(policy, omega):
+    def losses(policy, omega, held):
         toward, first = moments.under(policy)
         left = moments.paid - toward @ omega
         value = first @ omega
-        return value, value + weight * (left @ left + moments.ridge * omega @ omega)
+        beyond = 0.0 if moments.fence is None else moments.fence.penalty(omega, held)
+        return value, value + weight * (left @ left + moments.ridge * omega @ omega + beyond)
 
     def step(carry, key):
         policy, memory, solution = carry
-        omega = consistent(moments, policy, "penalty", weight).critic("penalty", weight)
+        answer = consistent(moments, policy, "penalty", weight)
         found = total_derivative(
-            lambda policy, omega: -losses(policy, omega)[0],
-            lambda policy, omega: losses(policy, omega)[1],
+            lambda policy, omega: -losses(policy, omega, answer.held)[0],
+            lambda policy, omega: losses(policy, omega, answer.held)[1],
             policy,
-            omega,
+            answer.critic("penalty", weight),
             solver=solver,
             damping=damping,
             start=solution,
