@@ -106,6 +106,7 @@ def trap(
     found = processes.loaded(process)
     with progress("looking through policies", quiet=quiet):
         trapped = processes.trap(found, planning_discount)
-    deliver("process-trap", trapped.answer(), trapped.text(), as_json=as_json, out=out)
+    told = trapped.answer()
+    deliver("process-trap", told, trapped.text(told), as_json=as_json, out=out)
     if plot is not None:
         remark("written: " + ", ".join(trapped.draw(plot)), quiet)

@@ -105,9 +105,8 @@ class Trap:
             ],
         }
 
-    def text(self) -> str:
-        """For people."""
-        said = self.answer()
+    def text(self, said: dict[str, Any]) -> str:
+        """The answer for people."""
         hidden = self.best - self.found.worst_value
         rows = [
             ("the best there is", said["best_value"]),

@@ -65,6 +65,11 @@ def pole_behaviour(share: float) -> Act:
     return act
 
 
+def pole_log(rows: int, seed: int, share: float = 0.3) -> Dataset:
+    """A pole's log by `pole_behaviour`."""
+    return control_log(CartPole(), pole_behaviour(share), rows, jr.key(seed))
+
+
 LOGS = {"30 % expert": 0.3, "random": 0.0}
 
 
@@ -74,7 +79,7 @@ def _pole_row(
     world = CartPole()
     made: dict[str, list[Any]] = {}
     for seed in range(seeds):
-        data = control_log(world, pole_behaviour(share), rows, jr.key(seed))
+        data = pole_log(rows, seed, share)
         total = learn_policy(
             data, discount=0.95, reward_range=(0.0, 1.0), weights=weights, critic="learned", num_features=100,
             num_steps=num_steps, seed=seed,

@@ -23,10 +23,9 @@ from ...batch.stackelberg_learner import StackelbergLearner
 from ...batch.streaming import Streamed
 from ...games.dataset import Dataset
 from ...games.domains.control import CartPole
-from ...games.logs import control_log
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
-from .batch_control import greedy_return, pole_behaviour
+from .batch_control import greedy_return, pole_log
 from .batch_measuring import SOURCE
 from .measuring import curves, exponent, grouped_bars, kept, mean
 
@@ -63,10 +62,6 @@ def seconds_of_a_step(learner: StackelbergLearner, repeats: int) -> np.ndarray:
     return np.asarray(found)
 
 
-def _log(rows: int, seed: int) -> Dataset:
-    return control_log(CartPole(), pole_behaviour(0.3), rows, jr.key(seed))
-
-
 def _problem(data: Dataset, seed: int, is_streamed: bool, ridge: float = 1e-6) -> Problem:
     """With rows made again whatever the size, or kept whatever it is."""
     policy = cloned(data, seed=seed)
@@ -84,7 +79,7 @@ def _learner(problem: Problem) -> StackelbergLearner:
 
 def _sizes(sizes: tuple[int, ...], repeats: int) -> dict[str, np.ndarray]:
     """Of each size: seconds of steps, and megabytes of a step."""
-    data = _log(max(sizes), 0)
+    data = pole_log(max(sizes), 0)
     policy = cloned(data.taken(np.arange(min(len(data), 10_000))))
     seconds, megabytes = [], []
     for rows in sizes:
@@ -100,7 +95,7 @@ def _subsets(rows: int, seeds: int, num_steps: int) -> dict[str, np.ndarray]:
     """What is earned from a log and from a tenth of it, episodes at random; from the tenth also in the other way."""
     found: dict[str, list[float]] = {"all": [], "tenth": [], "apart": [], "log": []}
     for seed in range(seeds):
-        data = _log(rows, seed)
+        data = pole_log(rows, seed)
         generator = np.random.Generator(np.random.Philox([seed, 5]))
         tenth = data.episodes(generator.choice(data.num_episodes, max(data.num_episodes // 10, 1), replace=False))
         whole, few = _problem(data, seed, is_streamed=True), _problem(tenth, seed, is_streamed=True)

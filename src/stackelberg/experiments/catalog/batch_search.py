@@ -11,7 +11,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.random as jr
 import numpy as np
 
 from ..._claims import Budget, Claim
@@ -26,11 +25,10 @@ from ...batch.reward_scale import RewardScale
 from ...batch.stackelberg_learner import StackelbergLearner
 from ...games.dataset import Dataset
 from ...games.domains.control import CartPole
-from ...games.logs import control_log
 from ...rl.batch_policy import AbstractBatchPolicy
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
-from .batch_control import greedy_return, pole_behaviour
+from .batch_control import greedy_return, pole_log
 from .batch_kernels import table_worlds, with_kernel
 from .batch_measuring import SOURCE, as_table, policies, shares
 from .batch_tables import stacked, swept
@@ -103,10 +101,6 @@ def _table(world: str, seeds: int, num_trials: int) -> dict[str, np.ndarray]:
     return rows
 
 
-def _log(rows: int, seed: int) -> Dataset:
-    return control_log(CartPole(), pole_behaviour(0.3), rows, jr.key(seed))
-
-
 def _problem(data: Dataset, policy: AbstractBatchPolicy, seed: int, **settings: Any) -> Problem:
     made = problem_of(data, policy, RewardScale(0.0, 1.0, 0.95), num_features=50, seed=seed, **settings)
     return made._replace(moments=jax.tree.map(np.asarray, made.moments))
@@ -127,7 +121,7 @@ def _pole(seeds: int, num_trials: int, rows: int, num_steps: int) -> dict[str, n
     """Random features, closed-form answers."""
 
     def one(seed: int) -> dict[str, Any]:
-        data = _log(rows, seed)
+        data = pole_log(rows, seed)
         policy = cloned(data, seed=seed)
 
         def score(settings: dict[str, Any]) -> tuple[float, float]:
@@ -153,7 +147,7 @@ def _neural(seeds: int, num_trials: int, rows: int, num_steps: int) -> dict[str,
     gives values that are too high, and would win by that."""
 
     def one(seed: int) -> dict[str, Any]:
-        data = _log(rows, seed)
+        data = pole_log(rows, seed)
         policy = cloned(data, seed=seed)
         judge = _problem(data, policy, seed)
 
