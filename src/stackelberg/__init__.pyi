@@ -111,6 +111,7 @@ from .games.exact_environment import AbstractExactEnvironment
 from .games.domains.iterated_matrix import IteratedMatrixGame
 from .games.adapters.host import HostEnvironment, from_gymnasium, from_pettingzoo
 from .games.adapters.pettingzoo import to_pettingzoo
+from .games.adapters.gymnasium_control import GymnasiumControl
 from .games.adapters.gymnasium_logs import gymnasium_log, gymnasium_returns
 from .games.adapters.minari import from_minari, to_minari
 from .games.domains.allocation import AllocationGame

@@ -38,6 +38,7 @@ from ..followers.recurrent import RecurrentFollower
 from ..followers.recurrent_training import RecurrentTraining
 from ..followers.several import NoRegret, PureNash
 from ..followers.stackelberg_pomdp import StackelbergPOMDP
+from ..games.adapters.gymnasium_control import GymnasiumControl
 from ..games.catalog import catalog_game
 from ..games.decision_process import DecisionProcess
 from ..games.domains.allocation import AllocationGame
@@ -158,6 +159,7 @@ MODEL_BASED: dict[str, type] = {
     "cart-pole": CartPole,
     "point-mass": PointMass,
     "line-fork": LineFork,
+    "gymnasium-control": GymnasiumControl,
     "control-truth": ControlTruth,
 }
 """Policies and world models that answer each other, with their parts."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import equinox as eqx
 import jax
@@ -21,6 +21,15 @@ Observe: TypeAlias = Callable[[AnyArray], AnyArray]
 """What is seen of states, row by row."""
 
 
+class Advanced(NamedTuple):
+    """What one step made: the world `whole` after it, the state that is seen, what was paid, and whether it ended."""
+
+    whole: Any
+    then: Float[AnyArray, "d"]
+    reward: Float[AnyArray, ""]
+    is_over: Bool[AnyArray, ""]
+
+
 class AbstractControl(eqx.Module):
     """A world whose state is a vector that is seen whole; what steps pay and where episodes end is known to everybody.
 
@@ -29,12 +38,21 @@ class AbstractControl(eqx.Module):
     - `scale`: `(d,)`, a typical size of each feature.
 
     Where actions are counted, an action is given one-hot, so that it is a vector of floats everywhere.
+
+    Episodes are played by `begun`, `seen` and `advanced`, which say the same as `reset`, `step`, `reward` and `is_over`
+    where a state is all that there is. A simulator of another library keeps more than it shows: it has these three
+    only, and is not open.
     """
 
     num_steps: eqx.AbstractVar[int]
-    num_features: ClassVar[int]
-    num_actions: ClassVar[int]
-    action_size: ClassVar[int]
+    num_features: eqx.AbstractVar[int]
+    num_actions: eqx.AbstractVar[int]
+    action_size: eqx.AbstractVar[int]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the next state, the reward and the end can be computed from what is seen."""
+        return True
 
     @property
     @abstractmethod
@@ -63,6 +81,20 @@ class AbstractControl(eqx.Module):
     def is_over(self, then: Float[AnyArray, "d"]) -> Bool[AnyArray, ""]:
         """Whether an episode ends in this state."""
 
+    def begun(self, key: Key) -> Any:
+        """A world in which an episode begins."""
+        return self.reset(key)
+
+    def seen(self, whole: Any) -> Float[AnyArray, "d"]:
+        """The state that is seen of it."""
+        return whole
+
+    def advanced(self, whole: Any, action: Float[AnyArray, "k"], key: Key) -> Advanced:
+        """One step on."""
+        state = self.seen(whole)
+        then = self.step(state, action, key)
+        return Advanced(then, then, self.reward(state, action, then), self.is_over(then))
+
 
 class Played(NamedTuple):
     """Episodes side by side, each as long as the longest can be.
@@ -85,15 +117,15 @@ def episodes_of(environment: AbstractControl, act: Act, key: Key, num_episodes: 
         of_start, of_steps = jax.random.split(key)
 
         def step(carry, key):
-            state, is_on = carry
+            whole, is_on = carry
             of_act, of_world = jax.random.split(key)
+            state = environment.seen(whole)
             action = act(state, of_act)
-            then = environment.step(state, action, of_world)
-            is_over = jnp.asarray(environment.is_over(then), dtype=is_on.dtype)
-            seen = Played(state, action, then, environment.reward(state, action, then), is_over, is_on)
-            return (then, is_on * (1.0 - is_over)), seen
+            made = environment.advanced(whole, action, of_world)
+            is_over = jnp.asarray(made.is_over, dtype=is_on.dtype)
+            return (made.whole, is_on * (1.0 - is_over)), Played(state, action, made.then, made.reward, is_over, is_on)
 
-        start = (environment.reset(of_start), jnp.ones(()))
+        start = (environment.begun(of_start), jnp.ones(()))
         return jax.lax.scan(step, start, jax.random.split(of_steps, environment.num_steps))[1]
 
     return jax.vmap(one)(jax.random.split(key, num_episodes))

@@ -92,16 +92,17 @@ def remembering(
         of_start, of_steps = jax.random.split(key)
 
         def step(carry, key):
-            state, kept, is_on = carry
+            whole, kept, is_on = carry
             of_act, of_world = jax.random.split(key)
+            state = environment.seen(whole)
             action = act(memory.shown(kept), of_act)
-            then = environment.step(state, action, of_world)
-            is_over = jnp.asarray(environment.is_over(then), dtype=is_on.dtype)
-            row = Played(state, action, then, environment.reward(state, action, then), is_over, is_on)
-            return (then, memory.later(kept, action, observe(then)), is_on * (1.0 - is_over)), row
+            made = environment.advanced(whole, action, of_world)
+            is_over = jnp.asarray(made.is_over, dtype=is_on.dtype)
+            row = Played(state, action, made.then, made.reward, is_over, is_on)
+            return (made.whole, memory.later(kept, action, observe(made.then)), is_on * (1.0 - is_over)), row
 
-        state = environment.reset(of_start)
-        start = (state, memory.first(observe(state)), jnp.ones(()))
+        whole = environment.begun(of_start)
+        start = (whole, memory.first(observe(environment.seen(whole))), jnp.ones(()))
         return jax.lax.scan(step, start, jax.random.split(of_steps, environment.num_steps))[1]
 
     return jax.vmap(one)(jax.random.split(key, num_episodes))

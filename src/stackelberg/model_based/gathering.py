@@ -24,19 +24,20 @@ def gathered(
         of_start, of_steps = jr.split(key)
 
         def step(carry, key):
-            state, time, total, done, ended = carry
+            whole, time, total, done, ended = carry
             of_act, of_world, of_reset = jr.split(key, 3)
+            state = world.seen(whole)
             action = act(state, of_act)
-            then = world.step(state, action, of_world)
-            reward, is_over = world.reward(state, action, then), world.is_over(then)
-            total, is_cut = total + reward, time + 1 >= world.num_steps
-            stops = is_over | is_cut
+            made = world.advanced(whole, action, of_world)
+            total, is_cut = total + made.reward, time + 1 >= world.num_steps
+            stops = made.is_over | is_cut
             done, ended = done + jnp.where(stops, total, 0.0), ended + stops
-            goes_on = (jnp.where(stops, world.reset(of_reset), then), jnp.where(stops, 0, time + 1))
-            made = Transitions(state, action, then, reward, is_over.astype(reward.dtype))
-            return (*goes_on, jnp.where(stops, 0.0, total), done, ended), made
+            anew = lambda first, on: jnp.where(stops, first, on)
+            goes_on = (jax.tree.map(anew, world.begun(of_reset), made.whole), jnp.where(stops, 0, time + 1))
+            row = Transitions(state, action, made.then, made.reward, made.is_over.astype(made.reward.dtype))
+            return (*goes_on, anew(0.0, total), done, ended), row
 
-        start = (world.reset(of_start), jnp.asarray(0), jnp.zeros(()), jnp.zeros(()), jnp.asarray(0))
+        start = (world.begun(of_start), jnp.asarray(0), jnp.zeros(()), jnp.zeros(()), jnp.asarray(0))
         carry, made = jax.lax.scan(step, start, jr.split(of_steps, length))
         return made, carry[2], carry[3], carry[4]
 

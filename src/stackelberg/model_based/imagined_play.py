@@ -74,7 +74,8 @@ class ImaginedPlay(AbstractEpisodeLearner):
     - `gradient`: "proximal" or "natural".  `divergence`: of a natural step.  `learning_rate`, `clip`, `entropy`,
       `discount`, `trace`: of the policy.  `averaging`: what plays is the running mean of its weights, in which the past
       counts so much.  `model_rate`, `decay`: of the ensemble.
-    - `knows_reward`, `knows_end`: whether rewards and ends are those of the world, or learned too.
+    - `knows_reward`, `knows_end`: whether rewards and ends are those of the world, or learned too; left out, they are
+      known where the world is open.
     - `later`, `changes_at`: the world becomes another of the same kind after so many steps.
     - `width`, `model_width`: of two hidden layers.
 
@@ -141,8 +142,8 @@ class ImaginedPlay(AbstractEpisodeLearner):
         averaging: Any = 0.95,
         model_rate: Any = 1e-3,
         decay: Any = 1e-5,
-        knows_reward: Any = True,
-        knows_end: Any = True,
+        knows_reward: Any = None,
+        knows_end: Any = None,
         later: Any = None,
         changes_at: Any = 0,
         width: Any = 64,
@@ -174,16 +175,16 @@ class ImaginedPlay(AbstractEpisodeLearner):
         self.averaging = boundary.real_number("averaging", averaging, low=0.0, high=1.0)
         self.model_rate = boundary.real_number("model_rate", model_rate, low=0.0, low_open=True)
         self.decay = boundary.real_number("decay", decay, low=0.0, high=1.0)
-        self.knows_reward = boundary.boolean("knows_reward", knows_reward)
-        self.knows_end = boundary.boolean("knows_end", knows_end)
+        self.knows_reward = self._told("knows_reward", knows_reward)
+        self.knows_end = self._told("knows_end", knows_end)
         self.later = None if later is None else boundary.instance("later", later, AbstractControl, EXAMPLE)
-        if self.later is not None and type(self.later) is not type(self.environment):
+        if self.later is not None and jax.tree.structure(self.later) != jax.tree.structure(self.environment):
             raise InputError(
                 boundary.INCONSISTENT,
                 "later",
-                found=f"a {type(self.environment).__name__} would become a {type(self.later).__name__}",
+                found=f"a {type(self.environment).__name__} would become another kind of {type(self.later).__name__}",
                 allowed="the world may change its numbers and not its kind",
-                remedy="Give a world of the same class.",
+                remedy="Give a world of the same class, with episodes as long.",
             )
         self.changes_at = boundary.whole_number("changes_at", changes_at, low=0)
         self.width = boundary.whole_number("width", width, low=1)
@@ -307,6 +308,20 @@ class ImaginedPlay(AbstractEpisodeLearner):
     def commitment(self, state: Imagining) -> Float[AnyArray, "w"]:
         """The weights of the policy, in a row."""
         return ravel_pytree(eqx.filter(state.averaged, eqx.is_inexact_array))[0]
+
+    def _told(self, field: str, value: Any) -> bool:
+        """Whether something of the world is known, as it was said."""
+        is_open = self.environment.is_open
+        told = is_open if value is None else boundary.boolean(field, value)
+        if told and not is_open:
+            raise InputError(
+                boundary.INCONSISTENT,
+                field,
+                found=f"it is True, and only the simulator of a {type(self.environment).__name__} knows",
+                allowed="rewards and ends are known where they can be computed from what is seen",
+                remedy=f"Leave {field} out: the model learns it.",
+            )
+        return told
 
     def _improver(self, n: Any) -> Improver:
         """As the settings say; steps shrink to a tenth on the way to the last."""

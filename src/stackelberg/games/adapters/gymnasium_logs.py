@@ -17,7 +17,7 @@ HostAct: TypeAlias = Callable[[Any, np.random.Generator], Any]
 """An action for an observation `(d,)`: a number from 0 on, or a vector with entries in [-1, 1]."""
 
 
-class _Task:
+class HostTask:
     """A task with flat observations and actions as logs have them."""
 
     def __init__(self, env: Any) -> None:
@@ -73,7 +73,7 @@ def gymnasium_log(env: Any, act: HostAct, num_rows: Any, seed: Any = 0) -> Datas
     """
     rows = boundary.whole_number("num_rows", num_rows, low=1)
     begin = boundary.whole_number("seed", seed, low=0)
-    task, generator = _Task(env), np.random.Generator(np.random.Philox([begin, 41]))
+    task, generator = HostTask(env), np.random.Generator(np.random.Philox([begin, 41]))
     made: dict[str, list[Any]] = {name: [] for name in ("now", "action", "reward", "then", "over", "cut", "episode")}
     seen, episode = task.shown(env.reset(seed=begin)[0]), 0
     for row in range(rows):
@@ -106,7 +106,7 @@ def gymnasium_returns(env: Any, act: HostAct, num_episodes: Any = 10, seed: Any 
     """The undiscounted return of each of some episodes of a Gymnasium task; `act` as in `gymnasium_log`."""
     episodes = boundary.whole_number("num_episodes", num_episodes, low=1)
     begin = boundary.whole_number("seed", seed, low=0)
-    task, generator = _Task(env), np.random.Generator(np.random.Philox([begin, 43]))
+    task, generator = HostTask(env), np.random.Generator(np.random.Philox([begin, 43]))
     found = np.zeros(episodes)
     for number in range(episodes):
         seen, is_on = task.shown(env.reset(seed=begin + number)[0]), True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -31,9 +31,9 @@ class Pendulum(AbstractControl):
         self.length = boundary.real_number("length", length, low=0.0, low_open=True)
         self.num_steps = boundary.whole_number("num_steps", num_steps, low=1)
 
-    num_features: ClassVar[int] = 3
-    num_actions: ClassVar[int] = 0
-    action_size: ClassVar[int] = 1
+    num_features = 3
+    num_actions = 0
+    action_size = 1
 
     @property
     def scale(self) -> Float[AnyArray, "d"]:
@@ -90,9 +90,9 @@ class CartPole(AbstractControl):
         self.length = boundary.real_number("length", length, low=0.0, low_open=True)
         self.num_steps = boundary.whole_number("num_steps", num_steps, low=1)
 
-    num_features: ClassVar[int] = 4
-    num_actions: ClassVar[int] = 2
-    action_size: ClassVar[int] = 2
+    num_features = 4
+    num_actions = 2
+    action_size = 2
 
     @property
     def scale(self) -> Float[AnyArray, "d"]:
@@ -146,9 +146,9 @@ class PointMass(AbstractControl):
         self.gain = boundary.real_number("gain", gain)
         self.num_steps = boundary.whole_number("num_steps", num_steps, low=1)
 
-    num_features: ClassVar[int] = 4
-    num_actions: ClassVar[int] = 0
-    action_size: ClassVar[int] = 2
+    num_features = 4
+    num_actions = 0
+    action_size = 2
 
     @property
     def scale(self) -> Float[AnyArray, "d"]:
@@ -202,9 +202,9 @@ class LineFork(AbstractControl):
         self.distance = boundary.real_number("distance", distance, low=0.0, low_open=True)
         self.num_steps = boundary.whole_number("num_steps", num_steps, low=1)
 
-    num_features: ClassVar[int] = 1
-    num_actions: ClassVar[int] = 0
-    action_size: ClassVar[int] = 1
+    num_features = 1
+    num_actions = 0
+    action_size = 1
 
     @property
     def scale(self) -> Float[AnyArray, "d"]:

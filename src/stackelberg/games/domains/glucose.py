@@ -119,9 +119,9 @@ class GlucoseControl(AbstractControl):
     announced: float
     num_steps: int = eqx.field(static=True)
 
-    num_features: ClassVar[int] = len(STATE)
-    num_actions: ClassVar[int] = len(MULTIPLIERS)
-    action_size: ClassVar[int] = len(MULTIPLIERS)
+    num_features = len(STATE)
+    num_actions = len(MULTIPLIERS)
+    action_size = len(MULTIPLIERS)
     observation_names: ClassVar[tuple[str, ...]] = OBSERVED
 
     def __init__(self, patient: Any = None, num_steps: Any = 144, announced: Any = 0.8) -> None:

@@ -72,9 +72,9 @@ class PadovaControl(AbstractControl):
     num_steps: int = eqx.field(static=True)
     substeps: int = eqx.field(static=True)
 
-    num_features: ClassVar[int] = len(STATE)
-    num_actions: ClassVar[int] = len(MULTIPLIERS)
-    action_size: ClassVar[int] = len(MULTIPLIERS)
+    num_features = len(STATE)
+    num_actions = len(MULTIPLIERS)
+    action_size = len(MULTIPLIERS)
     observation_names: ClassVar[tuple[str, ...]] = (
         "glucose/100", "slope/10", "mean/100", "least/100", "60 ago/100", "120 ago/100", "carbohydrates on board/50",
         "meal/50", "insulin on board*10/kg", "sin hour", "cos hour",
