@@ -88,7 +88,7 @@ def imagined() -> Row:
     learner = sg.ImaginedPlay(world, members=MEMBERS, elites=MEMBERS, model_width=WIDE)
     ensemble, actor = blank_ensemble(3, 1, MEMBERS, (WIDE, WIDE), jr.key(0)), blank_actor(world, (64, 64), jr.key(1))
     starts = jax.vmap(world.reset)(jr.split(jr.key(2), PLAYS * MEMBERS))
-    play = eqx.filter_jit(lambda key: learner._imagined(world, ensemble, actor, starts, key, LENGTH).rewards)
+    play = eqx.filter_jit(lambda key: learner.imagination.plays(world, ensemble, actor, starts, key, LENGTH).rewards)
     return compare(
         "model-based",
         "imagined step, four members of 200×200",

@@ -45,6 +45,11 @@ class Ensemble(eqx.Module):
     shift: Float[AnyArray, "o"]
     size: Float[AnyArray, "o"]
 
+    @property
+    def num_members(self) -> int:
+        """Networks side by side."""
+        return jax.tree.leaves(eqx.filter(self.networks, eqx.is_inexact_array))[0].shape[0]
+
     def predict(
         self, net: eqx.nn.MLP, state: Float[AnyArray, "d"], action: Float[AnyArray, "k"]
     ) -> tuple[Float[AnyArray, "o"], Float[AnyArray, "o"], Float[AnyArray, ""]]:
@@ -74,6 +79,14 @@ class Ensemble(eqx.Module):
         off = (made - self.shift) / self.size - mean
         known = jnp.sum(off**2) if is_deterministic else 0.5 * jnp.sum(off**2 * weight(-spread) + spread)
         return known + optax.sigmoid_binary_cross_entropy(end, one.ends)
+
+    def log_density(
+        self, net: eqx.nn.MLP, state: Float[AnyArray, "d"], action: Float[AnyArray, "k"], then: Float[AnyArray, "d"]
+    ) -> Float[AnyArray, ""]:
+        """Of the next state in one member, in units of the normalised change, up to a constant."""
+        mean, spread, _ = self.predict(net, state, action)
+        off = (then - state - self.shift[:-1]) / self.size[:-1] - mean[:-1]
+        return -0.5 * jnp.sum(off**2 * weight(-spread[:-1]) + spread[:-1])
 
     def disagreement(self, state: Float[AnyArray, "d"], action: Float[AnyArray, "k"]) -> Float[AnyArray, ""]:
         """The largest standard deviation of the members' means, in units of the normalised change."""
@@ -111,8 +124,14 @@ def fitted(
     learning_rate: Any,
     is_deterministic: bool,
     decay: Any,
+    weight_of_promise: float = 0.0,
+    promised: Any = None,
 ) -> tuple[Ensemble, Any, Float[AnyArray, "m"]]:
-    """`num_steps` steps of Adam, every member on minibatches of its own, `draw(key) -> Transitions` (m, b, ...)."""
+    """`num_steps` steps of Adam, every member on minibatches of its own, `draw(key) -> Transitions` (m, b, ...).
+
+    - `weight_of_promise`: w in [0, 1]: the loss counts 1 - w, and w what `promised(ensemble, key) -> (m,)` says, which
+      is raised.
+    """
 
     def step(carry, key):
         nets, moments = carry
@@ -121,7 +140,10 @@ def fitted(
         def loss(nets):
             one = lambda net, data: jnp.mean(jax.vmap(lambda each: ensemble._loss(net, each, is_deterministic))(data))
             each = jax.vmap(one)(nets, data)
-            return jnp.sum(each), each
+            if weight_of_promise == 0.0:
+                return jnp.sum(each), each
+            told = promised(eqx.tree_at(lambda one: one.networks, ensemble, nets), jr.fold_in(key, 1))
+            return jnp.sum((1.0 - weight_of_promise) * each - weight_of_promise * told), each
 
         (_, each), slope = eqx.filter_value_and_grad(loss, has_aux=True)(nets)
         fallen = jax.tree.map(lambda leaf: (1.0 - learning_rate * decay) * leaf, nets)

@@ -11,35 +11,41 @@ from jaxtyping import Float, Int
 
 from .._types import AnyArray, Key
 from ..games.control import AbstractControl
+from ..rl.actor import random_action
 from .ensemble import Transitions
 
 
 def gathered(
-    world: AbstractControl, act: Any, key: Key, num_copies: int, num_steps: int
+    world: AbstractControl, act: Any, key: Key, num_copies: int, num_steps: int, noise: Any = 0.0
 ) -> tuple[Transitions, Float[AnyArray, ""]]:
-    """`num_steps` transitions of copies side by side, which begin anew at an end; the mean return of episodes."""
+    """`num_steps` transitions of copies side by side, which begin anew at an end; the mean return of `act`'s episodes.
+
+    - `noise`: the share of episodes whose actions are all drawn at random.
+    """
     length = -(-num_steps // num_copies)
 
     def one(key):
         of_start, of_steps = jr.split(key)
 
         def step(carry, key):
-            whole, time, total, done, ended = carry
+            whole, is_noise, time, total, done, ended = carry
             of_act, of_world, of_reset = jr.split(key, 3)
             state = world.seen(whole)
-            action = act(state, of_act)
+            action = jnp.where(is_noise, random_action(world, of_act), act(state, of_act))
             made = world.advanced(whole, action, of_world)
             total, is_cut = total + made.reward, time + 1 >= world.num_steps
             stops = made.is_over | is_cut
-            done, ended = done + jnp.where(stops, total, 0.0), ended + stops
+            counts = stops & ~is_noise
+            done, ended = done + jnp.where(counts, total, 0.0), ended + counts
             anew = lambda first, on: jnp.where(stops, first, on)
-            goes_on = (jax.tree.map(anew, world.begun(of_reset), made.whole), jnp.where(stops, 0, time + 1))
+            goes_on = (jax.tree.map(anew, world.begun(of_reset), made.whole), anew(noisy(of_reset), is_noise))
             row = Transitions(state, action, made.then, made.reward, made.is_over.astype(made.reward.dtype))
-            return (*goes_on, anew(0.0, total), done, ended), row
+            return (*goes_on, anew(0, time + 1), anew(0.0, total), done, ended), row
 
-        start = (world.begun(of_start), jnp.asarray(0), jnp.zeros(()), jnp.zeros(()), jnp.asarray(0))
+        noisy = lambda key: jr.uniform(jr.fold_in(key, 1)) < noise
+        start = (world.begun(of_start), noisy(of_start), jnp.asarray(0), jnp.zeros(()), jnp.zeros(()), jnp.asarray(0))
         carry, made = jax.lax.scan(step, start, jr.split(of_steps, length))
-        return made, carry[2], carry[3], carry[4]
+        return made, *carry[3:]
 
     made, rest, done, ended = jax.vmap(one)(jr.split(key, num_copies))
     flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:num_steps], made)

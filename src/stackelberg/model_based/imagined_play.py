@@ -20,11 +20,12 @@ from .._types import AnyArray, Key
 from ..games.control import AbstractControl
 from ..rl import adam
 from ..rl.actor import AbstractActor, blank_actor, random_action
-from ..rl.imagined import Critic, Improver, Plays, lessons
+from ..rl.imagined import Critic, Improver, lessons
 from ..rl.learner import AbstractEpisodeLearner
 from ..rl.policy import network
 from .ensemble import Ensemble, Transitions, blank_ensemble, fitted
 from .gathering import EVERY, gathered, held_out_of, not_held_out
+from .imagination import Imagination, likelier
 
 
 Gradient: TypeAlias = Literal["proximal", "natural"]
@@ -33,8 +34,8 @@ EXAMPLE = "sg.Pendulum()"
 NORMALISED = 2_000
 """Transitions, evenly spaced in the window, from which the ensemble's shifts and scales are taken."""
 
-MOST = 100.0
-"""Imagined states are kept within so many times their scale."""
+PAID_FOR = 8
+"""Plays of each member, for each step of its fit, that say what raises its promise."""
 
 
 class Imagining(eqx.Module):
@@ -70,7 +71,10 @@ class ImaginedPlay(AbstractEpisodeLearner):
       held-out data are imagined with; `is_deterministic`: mean square and no noise, as Rajeswaran et al. (2020) do.
     - `num_rollouts`, `rollout_length`: imagined plays for each improvement, from states that were met.
     - `disagreement`: imagined plays are cut where the members' means are further apart, in units of the change; 0 for
-      never.
+      never.  `bonus`: paid in imagined plays for each such unit: above 0 optimism, below it pessimism.
+    - `noise`: the share of episodes in the world whose actions are all drawn at random.
+    - `promise`: w in [0, 1], the weight of the policy's return in the model for the model itself: agent reward as the
+      study of Cremer et al. (2024) prints it. Raised by the gradient of the likelihood of what the model imagined.
     - `gradient`: "proximal" or "natural".  `divergence`: of a natural step.  `learning_rate`, `clip`, `entropy`,
       `discount`, `trace`: of the policy.  `averaging`: what plays is the running mean of its weights, in which the past
       counts so much.  `model_rate`, `decay`: of the ensemble.
@@ -98,6 +102,9 @@ class ImaginedPlay(AbstractEpisodeLearner):
     num_rollouts: int = eqx.field(static=True)
     rollout_length: int = eqx.field(static=True)
     disagreement: float = eqx.field(static=True)
+    bonus: float = eqx.field(static=True)
+    noise: float
+    promise: float = eqx.field(static=True)
     gradient: Gradient = eqx.field(static=True)
     divergence: float
     learning_rate: float
@@ -132,6 +139,9 @@ class ImaginedPlay(AbstractEpisodeLearner):
         num_rollouts: Any = 128,
         rollout_length: Any = 60,
         disagreement: Any = 0.0,
+        bonus: Any = 0.0,
+        noise: Any = 0.0,
+        promise: Any = 0.0,
         gradient: Any = "proximal",
         divergence: Any = 0.025,
         learning_rate: Any = 1e-3,
@@ -165,6 +175,17 @@ class ImaginedPlay(AbstractEpisodeLearner):
         self.num_rollouts = -(-rollouts // (4 * self.elites)) * 4 * self.elites
         self.rollout_length = boundary.whole_number("rollout_length", rollout_length, low=1)
         self.disagreement = boundary.real_number("disagreement", disagreement, low=0.0)
+        self.bonus = boundary.real_number("bonus", bonus)
+        self.noise = boundary.real_number("noise", noise, low=0.0, high=1.0)
+        self.promise = boundary.real_number("promise", promise, low=0.0, high=1.0)
+        if self.promise > 0.0 and self.is_deterministic:
+            raise InputError(
+                boundary.INCONSISTENT,
+                "promise",
+                found=f"it is {self.promise:g} with is_deterministic = True",
+                allowed="a model that tells no law of the next state cannot be paid for what it promises",
+                remedy="Leave one of the two out.",
+            )
         self.gradient = boundary.one_of("gradient", gradient, ("proximal", "natural"))  # type: ignore[assignment]
         self.divergence = boundary.real_number("divergence", divergence, low=0.0, low_open=True)
         self.learning_rate = boundary.real_number("learning_rate", learning_rate, low=0.0, low_open=True)
@@ -237,13 +258,13 @@ class ImaginedPlay(AbstractEpisodeLearner):
     def sample(self, state: Imagining, n: Any, key: Key) -> Gathered:
         """Play in the world."""
         world = self._world(n)
-        met, returned = gathered(world, state.averaged.draw, key, self.num_copies, self.real_steps)
+        met, returned = gathered(world, state.averaged.draw, key, self.num_copies, self.real_steps, self.noise)
         return Gathered(met, returned, state.averaged)
 
     def update(self, state: Imagining, batch: Gathered, n: Any, key: Key) -> tuple[Imagining, Metrics]:
         """Fit the model, then improve the policy in it."""
         of_data, of_elites, of_policy, of_promise = jr.split(key, 4)
-        start = self.initial_steps + n * self.real_steps
+        world, start = self._world(n), self.initial_steps + n * self.real_steps
         count = start + self.real_steps
         ahead = jnp.mean(state.ensemble.chosen(state.elites).losses(batch.met, self.is_deterministic))
         met = jax.tree.map(
@@ -258,6 +279,15 @@ class ImaginedPlay(AbstractEpisodeLearner):
         evenly = oldest + (jnp.arange(NORMALISED) / NORMALISED * (count - oldest)).astype(int)
         ensemble = state.ensemble.normalised(taken(evenly))
         draw = lambda key: taken(trained(key, (self.members, self.minibatch)))
+        starts_of = lambda key, number: taken(anywhere(key, (number,))).states
+
+        def promise(model, key):
+            of_start, of_plays = jr.split(key)
+            starts, told = starts_of(of_start, PAID_FOR * self.members), jax.lax.stop_gradient(model)
+            plays = self.imagination.plays(world, told, state.actor, starts, of_plays, self.rollout_length)
+            gain = lessons(state.actor, state.critic, plays, self.discount, self.trace).gain
+            return likelier(model, plays, gain)
+
         ensemble, of_ensemble, _ = fitted(
             ensemble,
             state.of_ensemble,
@@ -267,17 +297,19 @@ class ImaginedPlay(AbstractEpisodeLearner):
             self.model_rate,
             self.is_deterministic,
             self.decay,
+            self.promise,
+            promise,
         )
         held_out = taken(held_out_of(anywhere(of_elites, (500,)), oldest))
         elites = jnp.argsort(ensemble.losses(held_out, self.is_deterministic))[: self.elites]
         best = ensemble.chosen(elites)
-        world, rate = self._world(n), self._unit(held_out)
+        rate = self._unit(held_out)
 
         def improve(carry, key):
             actor, averaged, critic, moments = carry
             of_start, of_plays, of_steps = jr.split(key, 3)
-            starts = taken(anywhere(of_start, (self.num_rollouts,))).states
-            plays = self._imagined(world, best, actor, starts, of_plays, self.rollout_length)
+            starts = starts_of(of_start, self.num_rollouts)
+            plays = self.imagination.plays(world, best, actor, starts, of_plays, self.rollout_length)
             scaled = eqx.tree_at(lambda one: one.rewards, plays, rate * plays.rewards)
             told = lessons(actor, critic, scaled, self.discount, self.trace)
             actor, critic, moments, moved = improver.improved(actor, critic, moments, scaled, told, of_steps)
@@ -289,7 +321,7 @@ class ImaginedPlay(AbstractEpisodeLearner):
         (actor, averaged, critic, moments), moved = jax.lax.scan(
             improve, players, jr.split(of_policy, self.policy_steps)
         )
-        promised = self._promised(world, best, averaged, of_promise)
+        promised = self.imagination.promised(world, best, averaged, of_promise)
         first = jax.tree.map(lambda leaf: leaf[: self.initial_steps : EVERY], met)
         initial = jnp.mean(best.losses(first, self.is_deterministic))
         apart = jnp.mean(jax.vmap(best.disagreement)(batch.met.states[::10], batch.met.actions[::10]))
@@ -323,6 +355,12 @@ class ImaginedPlay(AbstractEpisodeLearner):
             )
         return told
 
+    @property
+    def imagination(self) -> Imagination:
+        """How plays are imagined, as the settings say."""
+        known = (self.knows_reward, self.knows_end)
+        return Imagination(self.is_deterministic, self.disagreement, self.bonus, *known)
+
     def _improver(self, n: Any) -> Improver:
         """As the settings say; steps shrink to a tenth on the way to the last."""
         left = jnp.maximum(1.0 - jnp.asarray(n, jnp.float32) / self.num_iterations, 0.1)
@@ -340,42 +378,3 @@ class ImaginedPlay(AbstractEpisodeLearner):
         return jax.tree.map(
             lambda one, other: jnp.where(n >= self.changes_at, other, one), self.environment, self.later
         )
-
-    def _imagined(
-        self, world: AbstractControl, ensemble: Ensemble, actor: AbstractActor, starts: AnyArray, key: Key, length: int
-    ) -> Plays:
-        """Plays in the model, as many in each of its members."""
-        limit = MOST * jnp.asarray(world.scale, dtype=starts.dtype)
-        size = jnp.size(limit) + 1
-
-        def one(net, start, key):
-            def step(carry, key):
-                state, counts = carry
-                of_action, of_noise = jr.split(key)
-                action = actor.draw(state, of_action)
-                noise = jnp.zeros(size) if self.is_deterministic else jr.normal(of_noise, (size,))
-                then, reward, end = ensemble.step(net, state, action, noise)
-                then = world.settled(jnp.clip(then, -limit, limit))
-                reward = world.reward(state, action, then) if self.knows_reward else reward
-                is_over = world.is_over(then) if self.knows_end else end > 0.0
-                goes_on = counts * (1.0 - is_over)
-                if self.disagreement > 0.0:
-                    goes_on = goes_on * (ensemble.disagreement(then, action) < self.disagreement)
-                over = is_over.astype(counts.dtype)
-                return (then, goes_on), (state, action, then, reward, counts, goes_on, over)
-
-            return jax.lax.scan(step, (start, jnp.ones(())), jr.split(key, length))[1]
-
-        grouped = starts.reshape(self.elites, -1, starts.shape[-1])
-        keys = jr.split(key, grouped.shape[:2])
-        made = jax.vmap(lambda net, start, key: jax.vmap(lambda s, k: one(net, s, k))(start, key))(
-            ensemble.networks, grouped, keys
-        )
-        return Plays(*(jnp.moveaxis(leaf.reshape(-1, *leaf.shape[2:]), 0, 1) for leaf in made))
-
-    def _promised(self, world: AbstractControl, ensemble: Ensemble, actor: AbstractActor, key: Key) -> AnyArray:
-        """The mean return from first states over a whole episode, in the model."""
-        of_start, of_plays = jr.split(key)
-        starts = jax.vmap(world.reset)(jr.split(of_start, 4 * self.elites))
-        plays = self._imagined(world, ensemble, actor, starts, of_plays, world.num_steps)
-        return jnp.mean(jnp.sum(plays.rewards * plays.counts, axis=0))

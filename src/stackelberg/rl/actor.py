@@ -44,6 +44,10 @@ class AbstractActor(eqx.Module):
     def divergence(self, other: AbstractActor, state: Float[AnyArray, "d"]) -> Float[AnyArray, ""]:
         """KL(this ‖ other) in `state`, where `other` is of the same kind."""
 
+    @abstractmethod
+    def excess(self, state: Float[AnyArray, "d"]) -> Float[AnyArray, ""]:
+        """How far its greedy choice lies beyond the range of actions, squared."""
+
 
 class GaussianActor(AbstractActor):
     """A mean by a network and one standard deviation for each entry, kept in [e⁻³, 1]."""
@@ -76,6 +80,10 @@ class GaussianActor(AbstractActor):
         (mean, spread), (told, wide) = self._of(state), other._of(state)
         ratio = weight(2.0 * (spread - wide))
         return jnp.sum(wide - spread + 0.5 * (ratio + ((mean - told) / weight(wide)) ** 2 - 1.0))
+
+    def excess(self, state: Float[AnyArray, "d"]) -> Float[AnyArray, ""]:
+        """Beyond [-1, 1]."""
+        return jnp.sum(jnp.maximum(jnp.abs(self._of(state)[0]) - 1.0, 0.0) ** 2)
 
     def _of(self, state: Float[AnyArray, "d"]) -> tuple[Float[AnyArray, "k"], Float[AnyArray, "k"]]:
         spread = jnp.clip(jnp.asarray(self.log_deviation), NARROWEST, WIDEST)
@@ -112,6 +120,11 @@ class CategoricalActor(AbstractActor):
         assert isinstance(other, CategoricalActor)
         logs = self._of(state)
         return jnp.sum(weight(logs) * (logs - other._of(state)))
+
+    def excess(self, state: Float[AnyArray, "d"]) -> Float[AnyArray, ""]:
+        """Never."""
+        del state
+        return jnp.zeros(())
 
     def _of(self, state: Float[AnyArray, "d"]) -> Float[AnyArray, "k"]:
         return log_quantal_choice(self.network(jnp.asarray(state / jax.lax.stop_gradient(self.scale))), 1.0)

@@ -18,6 +18,10 @@ from .actor import AbstractActor
 from .proximal import clipped, generalised_advantages
 
 
+CHARGE = 1.0
+"""For each squared unit by which a greedy choice lies beyond the range of actions; advantages have deviation 1."""
+
+
 class Critic(eqx.Module):
     """The return that is still to come, by a network."""
 
@@ -116,8 +120,16 @@ class Improver(eqx.Module):
 
     def _surrogate(self, actor: AbstractActor, plays: Plays, told: Lessons) -> Float[AnyArray, ""]:
         ratio = weight(_each(actor.log_chance)(plays.states, plays.actions) - told.before)
-        worth = clipped(ratio, told.gain, self.clip) + self.entropy * _each(actor.entropy)(plays.states)
+        worth = clipped(ratio, told.gain, self.clip) + self._besides(actor, plays)
         return -jnp.sum(worth * plays.counts) / jnp.maximum(jnp.sum(plays.counts), 1.0)
+
+    def _besides(self, actor: AbstractActor, plays: Plays) -> Float[AnyArray, "t n"]:
+        """The bonus for entropy, less what is charged for choices beyond the range of actions.
+
+        There all choices do the same, so that nothing else would call them back: a policy that has run off would try
+        nothing any more.
+        """
+        return self.entropy * _each(actor.entropy)(plays.states) - CHARGE * _each(actor.excess)(plays.states)
 
     def _natural(self, actor: AbstractActor, plays: Plays, told: Lessons) -> AbstractActor:
         """θ + √(2 δ / gᵀF⁻¹g) F⁻¹g (Kakade, 2002; Rajeswaran et al., 2017), F by products alone, 10 conjugate steps."""
@@ -129,8 +141,8 @@ class Improver(eqx.Module):
 
         def worth(vector):
             ratio = weight(_each(made(vector).log_chance)(plays.states, plays.actions) - told.before)
-            bonus = self.entropy * _each(made(vector).entropy)(plays.states)
-            return jnp.sum((ratio * told.gain + bonus) * plays.counts) / total
+            worth = ratio * told.gain + self._besides(made(vector), plays)
+            return jnp.sum(worth * plays.counts) / total
 
         def moved(vector):
             each = _each(lambda state: made(flat).divergence(made(vector), state))(few.states)

@@ -8,15 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from ..._claims import Budget, Claim
+from ..._errors import InputError
 from ..._learner import train
 from ..._loop.stacking import stack
 from ..._record import Estimate
+from ...games.adapters.gymnasium_control import GymnasiumControl
 from ...games.domains.control import CartPole, Pendulum, PointMass
 from ...model_based.control_truth import ControlTruth
 from ...model_based.imagined_play import ImaginedPlay
 from ...model_based.presets import best_response_play, model_as_leader, policy_as_leader, simultaneous
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
+from .mbrl_repairs import CLAIMS as FORK_CLAIMS, ON_THE_POLE, forked
 from .measuring import kept, mean, plain_curves, share
 
 
@@ -25,10 +28,19 @@ PRESETS: Mapping[str, Callable[..., ImaginedPlay]] = {"PAL": policy_as_leader, "
 NUM_SEEDS: dict[Budget, int] = {"smoke": 2, "small": 10, "full": 10}
 NUM_CHANGED: dict[Budget, int] = {"smoke": 2, "small": 5, "full": 10}
 
-SOLVED = {"pendulum": -200.0, "cart-pole": 475.0}
+SOLVED = {"pendulum": -200.0, "cart-pole": 475.0, "MuJoCo's pendulum": 950.0}
+
+MUJOCO = "InvertedPendulum-v5"
 
 GREEDY = 20
 """Episodes of the greedy policy for each measurement."""
+
+
+NUM_REPAIRED = 5
+"""Seeds of rows beside the four that the claims are about."""
+
+WHOLE = {"gradient": "natural", "rollout_length": 500, "num_rollouts": 32}
+"""Imagined plays of whole episodes, improved by natural policy gradients: the parent paper's own way."""
 
 
 def played(
@@ -66,12 +78,13 @@ def controls(budget: Budget) -> dict[str, ImaginedPlay]:
 
 def _continuous(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
     del on_progress
-    learners, seeds = controls(budget), NUM_SEEDS[budget]
-    found = played(learners, seeds, folder, "control")
-    measured, pictures = {}, {}
+    learners, seeds = controls(budget) | variants(budget), NUM_SEEDS[budget]
+    found = played(controls(budget), seeds, folder, "control")
+    found |= played(variants(budget), NUM_REPAIRED, folder, "control")
+    measured, pictures = forked(budget, folder)
     for name, one in found.items():
         task = name.split(",")[0]
-        above = one["true_value"] >= SOLVED[task]
+        above, seeds = one["true_value"] >= SOLVED[task], one["true_value"].shape[1]
         first = np.where(above.any(axis=0), real_steps(learners[name])[np.argmax(above, axis=0)], np.inf)
         measured[f"{name}: solved"] = Estimate.exact(float(above.any(axis=0).mean()), f"share of {seeds} seeds")
         measured[f"{name}: solved at the end"] = share(int(above[-1].sum()), seeds, "seeds")
@@ -83,16 +96,45 @@ def _continuous(budget: Budget, folder: Path, on_progress: Callable[[Progress], 
         measured[f"{name}: promised less paid"] = Estimate.exact(
             float(np.mean(one["gap"][-1])), f"mean of {seeds} seeds"
         )
-    for task in dict.fromkeys(name.split(",")[0] for name in found):
-        each = {name.split(", ")[1]: one["true_value"] for name, one in found.items() if name.startswith(task)}
-        pictures[task] = plain_curves(
-            real_steps(learners[next(name for name in found if name.startswith(task))]).astype(float),
-            each,
-            x_label="steps in the world",
-            y_label="return of the greedy policy (reward)",
-            title=f"{task.capitalize()}: {seeds} seeds, 5 networks as the model",
-        )
+    for kind, names in (("", controls(budget)), (", repaired and otherwise", variants(budget))):
+        for task in dict.fromkeys(name.split(", ")[0] for name in names):
+            each = {name.split(", ", 1)[1]: found[name]["true_value"] for name in names if name.startswith(task)}
+            first = learners[next(name for name in names if name.startswith(task))]
+            seeds = next(iter(each.values())).shape[1]
+            pictures[f"{task}{kind}"] = plain_curves(
+                real_steps(first).astype(float),
+                each,
+                x_label="steps in the world",
+                y_label="return of the greedy policy (reward)",
+                title=f"{task[0].upper()}{task[1:]}{kind}: {seeds} seeds, 5 networks as the model",
+            )
     return Evidence(measured, pictures)
+
+
+def variants(budget: Budget) -> dict[str, ImaginedPlay]:
+    """Repairs, the parent paper's own policy steps, and a pendulum on a cart in MuJoCo where that is installed."""
+    if budget == "smoke":
+        return {}
+    sizes = {"num_iterations": 15, "discount": 0.99}
+    made = {
+        f"cart-pole, MAL + {name}": model_as_leader(CartPole(), **sizes, **more) for name, more in ON_THE_POLE.items()
+    }
+    made |= {f"cart-pole, {name}, whole episodes": preset(CartPole(), **{**sizes, **WHOLE, "policy_steps": steps})
+             for (name, preset), steps in zip(PRESETS.items(), (10, 25), strict=True)}  # fmt: skip
+    if not has_mujoco():
+        return made
+    return made | {
+        f"MuJoCo's pendulum, {name}": preset(GymnasiumControl(MUJOCO), **sizes) for name, preset in PRESETS.items()
+    }
+
+
+def has_mujoco() -> bool:
+    """Whether tasks of MuJoCo can be made here."""
+    try:
+        GymnasiumControl(MUJOCO)
+    except InputError:
+        return False
+    return True
 
 
 def changes(budget: Budget) -> dict[str, ImaginedPlay]:
@@ -198,6 +240,7 @@ CONTINUOUS = Reproduction(
         _solved("cart-pole, PAL", "small", 10),
         _solved("pendulum, PAL", "small", 10),
         _solved("pendulum, MAL", "small", 10),
+        *FORK_CLAIMS,
     ),
     _continuous,
 )
