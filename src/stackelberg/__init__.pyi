@@ -210,7 +210,7 @@ from .experiments.sweeping.backends.base import MissingExtraError
 from .experiments.running.devices import DeviceDifference, device_difference
 from .experiments.running.sinks import Sink
 from .experiments.running.sinks_tracking import MLflowSink, TensorBoardSink, WandbSink
-from .experiments.saved import load, policy_of, save
+from .experiments.saved import load, pictures_of, policy_of, save
 from .report.figures import plot
 from .report.page import report_page, write_report
 from .report.summary import summary, tidy

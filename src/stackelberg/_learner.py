@@ -23,7 +23,7 @@ from ._loop.chunk import CAPACITY, chunk_on_device, chunk_on_host, first_non_fin
 from ._loop.precision import precise
 from ._loop.randomness import INIT, SAMPLE, UPDATE, role, seed_keys
 from ._loop.stacking import Learners, stacked
-from ._record import Certificate
+from ._record import Certificate, Record
 from ._runs import Metric
 from ._types import AnyArray, Key
 
@@ -87,6 +87,11 @@ class AbstractLearner(eqx.Module):
     @abstractmethod
     def commitment(self, state: Any) -> AnyArray:
         """What the leader would announce now."""
+
+    def pictured(self, state: Any) -> Mapping[str, Record]:
+        """What a person would look at of the state of one seed, by caption; nothing for most learners."""
+        del state
+        return {}
 
     def step(self, state: Any, n: Any, key: Key) -> tuple[Any, Metrics]:
         """Step n: `sample`, then `update`, each with a key of its own. The loop does no more than this."""

@@ -29,6 +29,7 @@ from ..games.markov import MarkovGame
 from ..games.normal_form import NormalFormGame
 from ..games.security import SecurityGame
 from ..report import figures
+from ..report.series import setting_labels
 from ..solvers.normal_form.multiple_lps import MultipleLPs
 from ..solvers.quantal.rationality import rationality_curve
 from ..solvers.quantal_stackelberg import QuantalStackelberg
@@ -57,12 +58,46 @@ def with_attributes(record: Record, **more: Any) -> Record:
     return Record(record.kind, record.columns, {**record.attributes, **more})
 
 
-def of_run(folder: str, kind: str | None) -> tuple[RunRecord, str]:
+MOST_SETTINGS = 6
+"""Of a run whose last states are shown on its page."""
+
+STATE = "state"
+"""The kind of picture that shows where a run ended, as its learner draws it."""
+
+
+def of_run(folder: str, kind: str | None) -> tuple[Record | RunRecord, str]:
     """What is to be drawn of a run or a sweep, and how: as learning curves when nothing else is asked for."""
+    from ..experiments.saved import pictures_of
     from ..experiments.sweeping.sweep_record import read_record
 
+    if kind == STATE:
+        shown = list(pictures_of(folder).values())
+        if not shown:
+            raise InputError(
+                boundary.NAME,
+                "kind",
+                found=f"the learner of {folder} draws nothing of its state",
+                allowed="world models draw where they are wrong",
+                remedy="Draw its curves: leave --kind out.",
+            )
+        return shown[0], STATE
     record = read_record(folder)
     return record, figures.of_run(record, kind).kind
+
+
+def of_state(folder: str, record: RunRecord) -> dict[str, bytes]:
+    """What the learners of a complete run show of their last states, as PNG by caption; a sweep shows nothing."""
+    from ..experiments.running.folder import CHECKPOINTS
+    from ..experiments.saved import pictures_of
+
+    if not (Path(folder) / CHECKPOINTS).is_dir():
+        return {}
+    labels = setting_labels(record.settings)
+    return {
+        ": ".join(word for word in (caption, label) if word): figures.as_png(shown)
+        for place, label in enumerate(labels[:MOST_SETTINGS])
+        for caption, shown in pictures_of(folder, setting=place).items()
+    }
 
 
 def record_of(source: str, kind: str | None, response: str, seed: int) -> Record:

@@ -18,7 +18,8 @@ def plot(
         str | None,
         typer.Option(
             "--kind", "-k",
-            help="Of a run: learning, comparison, profile, sensitivity, or a metric. Of others: landscape, rationality,"
+            help="Of a run: learning, comparison, profile, sensitivity, a metric, or state (what its learner shows"
+            " of where it ended). Of others: landscape, rationality,"
             " response, solution, policy, coverage, ...",
         ),
     ] = None,
@@ -47,6 +48,7 @@ def plot(
     with output.progress("drawing", quiet=quiet):
         if is_folder:
             record, drawn = pictures.of_run(source, kind)
+            kind = None if kind == pictures.STATE else kind
         else:
             record = pictures.record_of(source, kind, response, seed)
             kind = drawn = record.kind

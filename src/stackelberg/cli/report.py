@@ -20,16 +20,17 @@ def report(
     quiet: options.Quiet = False,
     json_schema: options.Schema = None,
 ) -> None:
-    """Write RUN as one HTML page: curves, tables, certificate, configuration, provenance. It loads nothing."""
+    """Write RUN as one HTML page: curves, tables, pictures, certificate, configuration, origin. It loads nothing."""
     del json_schema
     from . import early_runs
 
     early_runs.a_run(run)
     from ..experiments.sweeping.sweep_record import read_record
     from ..report.page import write_report
-    from . import output
+    from . import output, pictures
 
     with output.progress("writing", quiet=quiet):
         record = read_record(run)
-        page = write_report(record, Path(f"{record.name}.html") if out is None else out)
+        drawn = pictures.of_state(run, record) if record.is_complete() else {}
+        page = write_report(record, Path(f"{record.name}.html") if out is None else out, pictures=drawn)
     output.deliver("report", {"path": run, "page": str(page)}, str(page), as_json=as_json)

@@ -5,18 +5,21 @@ A file names its kind and version (`schema`); `load` reads what it names, and no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from .. import _boundary as boundary
 from .._disk import PathName, as_path, printable, read_text, write_whole
 from .._errors import InputError
 from .._json import parse_json
-from .._learner import commitments, start
-from .._record import dumps
+from .._learner import Run, commitments, start
+from .._loop.precision import precise
+from .._loop.stacking import Learners
+from .._record import Record, dumps
 from ..followers.base import AbstractFollower
 from ..followers.files import follower_from_json, follower_to_json
 from ..followers.fitting.result import SCHEMA as FIT, Fit
@@ -32,7 +35,7 @@ from .running.checkpoints import load as load_checkpoint, name_of
 from .running.folder import CHECKPOINTS, existing
 from .running.reading import experiment_of, verified_result
 from .running.runner import learners_of
-from .spec import SCHEMA as EXPERIMENT, experiment_from_json, read_experiment, settings, write_experiment
+from .spec import SCHEMA as EXPERIMENT, experiment_from_json, read_experiment, settings, variants, write_experiment
 from .sweeping.sweep_record import read_record
 
 
@@ -94,34 +97,64 @@ def policy_of(source: Any, *, seed: int | None = None, setting: int = 0) -> Poli
     if isinstance(source, Plan):
         return _of_plan(source)
     folder = existing(source)
+    experiment, learners, run = _final(folder)
+    chosen = experiment.seeds[0] if seed is None and len(experiment.seeds) == 1 else seed
+    if chosen is None:
+        raise _no_seed(chosen, experiment)
+    place, column = _of_run(experiment, chosen, setting)
+    made = commitments(learners, run)[place, column]
+    kind = {1: "strategy", 2: "prescription", 3: "policy", 4: "policy-prescription"}[made.ndim]
+    game = getattr(getattr(experiment.learner, "world", None), "game", None)
+    names = commitment_names(game) if made.ndim == 1 and game is not None else None
+    return Policy(made, kind, names, f"run {folder.resolve().name}, seed {chosen}, step {run.n}")
+
+
+def pictures_of(source: Any, *, seed: int | None = None, setting: int = 0) -> Mapping[str, Record]:
+    """What the learner of the finished run in a folder would show of its last state, by caption, to be drawn by `plot`.
+
+    Of a run that has several seeds it is the first, or the one named; `setting` counts the settings from 0. Most
+    learners show nothing. Raises `InputError` where the run is not complete.
+    """
+    experiment, learners, run = _final(existing(source))
+    place, column = _of_run(experiment, experiment.seeds[0] if seed is None else seed, setting)
+    state = jax.tree.map(lambda leaf: leaf[place, column], run.state)
+    with precise(learners.precision):
+        return variants(experiment)[place].learner.pictured(state)
+
+
+def _final(folder: Path) -> tuple[Experiment, Learners, Run]:
+    """The experiment of a run, and where it ended."""
     result = verified_result(folder)
     if result is None:
         raise InputError(
             UNKNOWN,
             printable(str(folder)),
             found="the run is not complete, or damaged",
-            allowed="a policy is taken from a run that is complete and verified",
+            allowed="a policy or a picture is taken from a run that is complete and verified",
             remedy="Start the run again, it goes on where it was; `stackelberg runs verify` says what is damaged.",
         )
     experiment = experiment_from_json(experiment_of(folder))
-    chosen = experiment.seeds[0] if seed is None and len(experiment.seeds) == 1 else seed
-    if chosen is None or chosen not in experiment.seeds:
-        raise InputError(
-            boundary.NAME,
-            "seed",
-            found=f"{boundary.shown(chosen)} is not one of this run's",
-            allowed=f"its seeds are {', '.join(map(str, experiment.seeds[:20]))}",
-            remedy="Name one of them: each seed learned a policy of its own.",
-        )
-    place = boundary.whole_number("setting", setting, high=len(settings(experiment)) - 1)
     learners = learners_of(experiment)
-    place_of_state = folder / CHECKPOINTS / name_of(result["num_steps"])
-    run = load_checkpoint(place_of_state, start(learners, experiment.seeds), learners.precision).run
-    made = commitments(learners, run)[place, experiment.seeds.index(int(chosen))]
-    kind = {1: "strategy", 2: "prescription", 3: "policy", 4: "policy-prescription"}[made.ndim]
-    game = getattr(getattr(experiment.learner, "world", None), "game", None)
-    names = commitment_names(game) if made.ndim == 1 and game is not None else None
-    return Policy(made, kind, names, f"run {folder.resolve().name}, seed {chosen}, step {result['num_steps']}")
+    place = folder / CHECKPOINTS / name_of(result["num_steps"])
+    return experiment, learners, load_checkpoint(place, start(learners, experiment.seeds), learners.precision).run
+
+
+def _of_run(experiment: Experiment, seed: Any, setting: Any) -> tuple[int, int]:
+    """Where a setting and a seed stand in the state of a run."""
+    if seed not in experiment.seeds:
+        raise _no_seed(seed, experiment)
+    place = boundary.whole_number("setting", setting, high=len(settings(experiment)) - 1)
+    return place, experiment.seeds.index(int(seed))
+
+
+def _no_seed(seed: Any, experiment: Experiment) -> InputError:
+    return InputError(
+        boundary.NAME,
+        "seed",
+        found=f"{boundary.shown(seed)} is not one of this run's",
+        allowed=f"its seeds are {', '.join(map(str, experiment.seeds[:20]))}",
+        remedy="Name one of them: each seed learned something of its own.",
+    )
 
 
 def _of_plan(plan: Plan) -> Policy:

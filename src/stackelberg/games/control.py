@@ -50,6 +50,11 @@ class AbstractControl(eqx.Module):
     action_size: eqx.AbstractVar[int]
 
     @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Of the state, with units, for pictures."""
+        return tuple(f"feature {number + 1}" for number in range(self.num_features))
+
+    @property
     def is_open(self) -> bool:
         """Whether the next state, the reward and the end can be computed from what is seen."""
         return True

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from .. import _boundary as boundary
 from .._errors import InputError
 from .._learner import Metrics, Precision
+from .._record import Record
 from .._runs import Metric
 from .._types import AnyArray, Key
 from ..calculus.simplex import drawn, quantal_choice
@@ -22,6 +23,7 @@ from ..games.model_game import EXAMPLE
 from ..games.row_balls import MOST_CERTAIN, ball_radius, completed_in_balls
 from ..rl.learner import AbstractCompiledLearner
 from .policy_ascent import ascent
+from .where_wrong import WHERE, where_wrong
 
 
 Unknown: TypeAlias = Literal["as counted", "best", "worst"]
@@ -201,6 +203,10 @@ class CountingModel(AbstractCompiledLearner):
     def commitment(self, state: Counted) -> Float[AnyArray, "s a"]:
         """The policy that it plays."""
         return state.policy
+
+    def pictured(self, state: Counted) -> Mapping[str, Record]:
+        """Where its model is wrong, and where its policy goes."""
+        return {WHERE: where_wrong(self.process, state.policy, state.model)}
 
     def _begin(self, key: Key) -> tuple[AnyArray, ...]:
         """A first state, the time, and who plays."""

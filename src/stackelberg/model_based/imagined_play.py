@@ -9,12 +9,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float, Int
 
 from .. import _boundary as boundary
 from .._errors import InputError
 from .._learner import Metrics
+from .._record import Record
 from .._runs import Metric
 from .._types import AnyArray, Key
 from ..games.control import AbstractControl
@@ -26,6 +28,8 @@ from ..rl.policy import network
 from .ensemble import Ensemble, Transitions, blank_ensemble, fitted
 from .gathering import EVERY, gathered, held_out_of, not_held_out
 from .imagination import Imagination, likelier
+from .where_met import where_met
+from .where_wrong import WHERE
 
 
 Gradient: TypeAlias = Literal["proximal", "natural"]
@@ -76,8 +80,9 @@ class ImaginedPlay(AbstractEpisodeLearner):
     - `promise`: w in [0, 1], the weight of the policy's return in the model for the model itself: agent reward as the
       study of Cremer et al. (2024) prints it. Raised by the gradient of the likelihood of what the model imagined.
     - `gradient`: "proximal" or "natural".  `divergence`: of a natural step.  `learning_rate`, `clip`, `entropy`,
-      `discount`, `trace`: of the policy.  `averaging`: what plays is the running mean of its weights, in which the past
-      counts so much.  `model_rate`, `decay`: of the ensemble.
+      `discount`, `trace`: of the policy, whose steps shrink to a tenth towards the last, but for a world that changes.
+      `averaging`: what plays is the running mean of its weights, in which the past counts so much.  `model_rate`,
+      `decay`: of the ensemble.
     - `knows_reward`, `knows_end`: whether rewards and ends are those of the world, or learned too; left out, they are
       known where the world is open.
     - `later`, `changes_at`: the world becomes another of the same kind after so many steps.
@@ -355,6 +360,13 @@ class ImaginedPlay(AbstractEpisodeLearner):
             )
         return told
 
+    def pictured(self, state: Imagining) -> Mapping[str, Record]:
+        """Where its best networks are wrong, and where the policy went in the last step."""
+        is_made = np.any(np.asarray(state.met.states) != np.asarray(state.met.thens), axis=-1)
+        met = jax.tree.map(lambda leaf: leaf[is_made], state.met)
+        lately = jax.tree.map(lambda leaf: leaf[-self.real_steps :], met)
+        return {WHERE: where_met(self.environment, state.ensemble.chosen(state.elites), met, lately)}
+
     @property
     def imagination(self) -> Imagination:
         """How plays are imagined, as the settings say."""
@@ -362,8 +374,9 @@ class ImaginedPlay(AbstractEpisodeLearner):
         return Imagination(self.is_deterministic, self.disagreement, self.bonus, *known)
 
     def _improver(self, n: Any) -> Improver:
-        """As the settings say; steps shrink to a tenth on the way to the last."""
+        """As the settings say; steps shrink to a tenth on the way to the last, but for a world that changes."""
         left = jnp.maximum(1.0 - jnp.asarray(n, jnp.float32) / self.num_iterations, 0.1)
+        left = left if self.later is None else 1.0
         rate, divergence = self.learning_rate * left, self.divergence * left
         return Improver(self.gradient == "natural", 4, 4, rate, self.clip, self.entropy, divergence)
 

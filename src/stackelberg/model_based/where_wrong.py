@@ -15,6 +15,10 @@ from ..games.model_game import EXAMPLE
 from ..games.model_loss import ModelLoss
 
 
+WHERE = "Where the model is wrong, and where the policy goes"
+"""Over pictures of runs."""
+
+
 @exact
 def where_wrong(process: Any, policy: Any, model: Any, loss: Any = None, title: Any = "") -> Record:
     """For each state and action: the share of steps that `policy` spends there in the world, and the loss of that row.

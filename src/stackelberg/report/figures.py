@@ -35,6 +35,7 @@ KINDS: dict[str, Callable[[Record], Figure]] = {
     "likelihood ratio": laws.likelihood_ratio,
     "grouped bars": bars.grouped_bars,
     "model error": model_error.model_error,
+    "model error map": model_error.model_error_map,
     "log coverage": log_pictures.log_coverage,
     "offline value": log_pictures.offline_value,
 }
@@ -71,6 +72,14 @@ def plot(
         if path is not None:
             _write(figure, drawn, Path(path))
     return figure
+
+
+def as_png(record: Record) -> bytes:
+    """The picture of `record` in memory, to be put on a page."""
+    drawn, figure = io.BytesIO(), plot(record)
+    with style.drawing():
+        figure.savefig(drawn, format="png")
+    return drawn.getvalue()
 
 
 def of_run(run: RunRecord, kind: str | None = None, metric: str | None = None) -> Record:

@@ -1,4 +1,4 @@
-"""A world model's errors beside its policy's ways."""
+"""A world model's errors beside its policy's ways: along rows, and over two features."""
 
 from __future__ import annotations
 
@@ -31,4 +31,26 @@ def model_error(record: Record) -> Figure:
     left.set_xlabel(record.attributes["visits_label"])
     right.set_xlabel(record.attributes["loss_label"])
     figure.suptitle(style.label(record.attributes["title"]), fontweight="bold")
+    return figure
+
+
+def model_error_map(record: Record) -> Figure:
+    """Columns `visits` and `error`, `(n, m)` over cells with the edges `across (n + 1,)` and `up (m + 1,)`.
+
+    Attributes: `x_label`, `y_label`, `visits_label`, `error_label`. Cells where nothing was met are left white.
+    """
+    figure = style.canvas(9.6, 4.4)
+    panels = figure.subplots(1, 2, sharey=True)
+    sides = (("visits", style.VALUE_MAP, style.LEADER), ("error", style.CHANCE_MAP, style.FOLLOWER))
+    for axes, (column, colours, colour) in zip(panels, sides, strict=True):
+        values = np.where(record[column] > 0.0, record[column], np.nan)
+        finite = values[np.isfinite(values)]
+        top = float(np.quantile(finite, 0.98)) if finite.size else 1.0
+        drawn = axes.pcolormesh(record["across"], record["up"], values.T, cmap=colours, vmin=0.0, vmax=top)
+        scale = figure.colorbar(drawn, ax=axes, extend="max")
+        scale.outline.set_visible(False)  # type: ignore[operator]
+        axes.set_title(record.attributes[f"{column}_label"], color=colour, fontsize=10.5)
+        axes.set_xlabel(record.attributes["x_label"])
+        axes.grid(visible=False)
+    panels[0].set_ylabel(record.attributes["y_label"])
     return figure

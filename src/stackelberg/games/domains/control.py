@@ -36,6 +36,11 @@ class Pendulum(AbstractControl):
     action_size = 1
 
     @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Of the state."""
+        return ("cosine of the angle", "sine of the angle", "angular velocity (rad/s)")
+
+    @property
     def scale(self) -> Float[AnyArray, "d"]:
         """Cosine, sine, and 8 radians a second."""
         return np.array([1.0, 1.0, 8.0])
@@ -95,6 +100,11 @@ class CartPole(AbstractControl):
     action_size = 2
 
     @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Of the state."""
+        return ("position (m)", "velocity (m/s)", "angle (rad)", "angular velocity (rad/s)")
+
+    @property
     def scale(self) -> Float[AnyArray, "d"]:
         """Of what is met before an episode ends."""
         return np.array([1.2, 1.5, 0.12, 1.5])
@@ -151,6 +161,11 @@ class PointMass(AbstractControl):
     action_size = 2
 
     @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Of the state."""
+        return ("x", "y", "velocity in x", "velocity in y")
+
+    @property
     def scale(self) -> Float[AnyArray, "d"]:
         """Of places and velocities."""
         return np.ones(4)
@@ -205,6 +220,11 @@ class LineFork(AbstractControl):
     num_features = 1
     num_actions = 0
     action_size = 1
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Of the state."""
+        return ("place",)
 
     @property
     def scale(self) -> Float[AnyArray, "d"]:
