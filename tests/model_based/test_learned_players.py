@@ -4,10 +4,12 @@ Seeds are fixed, so that each test passes always or never; what a fresh seed wou
 """
 
 import jax
+import jax.random as jr
 import numpy as np
 import pytest
 
 import stackelberg as sg
+from stackelberg._loop.randomness import SAMPLE, role
 from stackelberg.experiments.experiment import Experiment
 from stackelberg.experiments.spec import experiment_from_json, experiment_to_json
 from stackelberg.model_based.fitted_models import episodes
@@ -162,3 +164,27 @@ def test_experiments_with_these_learners_go_to_files_and_back(learner):
 def test_a_monitor_without_a_world_says_which_to_give():
     with pytest.raises(sg.InputError, match="WorldTruth"):
         sg.WorldTruth().attached(sg.PlannerTraining(sg.ModelAsLeader(STUDY)))
+
+
+@pytest.mark.parametrize("window", [0, 7])
+def test_members_of_an_ensemble_count_each_transition_as_often_whenever_they_are_asked(window):
+    """What is gone from the window is gone from every member; 400 members count it once on average (4.5 errors)."""
+    learner = sg.CountingModel(sg.decision_process("simple-2"), members=400, window=window, exploration=0.5)
+    with jax.enable_x64(True):
+        step = jax.jit(lambda *made: learner.step(*made))
+        state, met = learner.init(jr.key(0)), []
+        for n in range(30):
+            made = learner.sample(state, n, role(jr.key(n), SAMPLE))
+            met.append((int(made.place), int(made.action), int(made.then), np.asarray(learner._times(state, n))))
+            state, _ = step(state, n, jr.key(n))
+    by_hand, plain = np.zeros(state.drawn.shape), np.zeros(state.counts.shape)
+    for place, action, then, times in met[-window:] if window else met:
+        by_hand[:, place, action, then] += times
+        plain[place, action, then] += 1.0
+    assert np.array_equal(state.drawn, by_hand)
+    assert np.array_equal(state.counts, plain)
+    off = by_hand.mean(axis=0) - plain
+    assert np.all(np.abs(off) <= 4.5 * np.sqrt(np.maximum(plain, 1e-9) / 400))
+    told = np.asarray(state.model)[0, 0]
+    each = (by_hand[:, 0, 0] + 1 / 3) / (by_hand[:, 0, 0].sum(axis=1, keepdims=True) + 1.0)
+    assert told == pytest.approx(each.mean(axis=0), abs=1e-12)

@@ -32,13 +32,16 @@ Unknown: TypeAlias = Literal["as counted", "best", "worst"]
 class Counted(eqx.Module):
     """What is known after some steps.
 
-    - `counts`: `(s, a, s)`.  `recent`: `(w,)`, the transitions of the window as numbers of cells; -1 for none yet.
+    - `counts`: `(s, a, s)`.  `drawn`: `(m, s, a, s)`, of the members of an ensemble, with the key of their draws; none
+      for a single model.  `recent`: `(w,)`, the transitions of the window as numbers of cells; -1 for none yet.
     - `logits`, `policy`, `model`: of the players.  `promised`: return of the policy in the model.
     - `place`, `time`: where the episode is.
     - `behaviour`: `(s, a)`, what plays in this episode where it is not the policy; `is_noise`: whether it does.
     """
 
     counts: Float[AnyArray, "s a s"]
+    drawn: Float[AnyArray, "m s a s"]
+    of_drawn: AnyArray
     recent: Int[AnyArray, "w"]
     logits: Float[AnyArray, "s a"]
     policy: Float[AnyArray, "s a"]
@@ -67,7 +70,8 @@ class CountingModel(AbstractCompiledLearner):
     - `policy_steps`: natural policy-gradient steps for each fit, counted as the process counts (policy-as-leader: 1 to
       5); 0 plans to the end at `planning_discount`, the first of tied actions (model-as-leader).
     - `learning_rate`: of those steps.  `window`: how many of the last transitions are counted; 0 for all of them.
-    - `prior`: pseudo-counts of each row, spread evenly.
+    - `prior`: pseudo-counts of each row, spread evenly.  `members`: of an ensemble, in the mean of which the policy
+      plans; each counts every transition as often as a Poisson law of mean 1 says (the bootstrap, online).
     - `noise`: the share of episodes that are played by a policy drawn at random, each row from a flat Dirichlet law.
     - `plan_every`: after how many real steps the model is fitted and the policy plans anew.
     - `exploration`: the share of actions drawn at random.  `initial_steps`: so many steps at first are all random.
@@ -88,6 +92,7 @@ class CountingModel(AbstractCompiledLearner):
     learning_rate: float
     window: int = eqx.field(static=True)
     prior: float
+    members: int = eqx.field(static=True)
     noise: float
     exploration: float
     initial_steps: float
@@ -114,6 +119,7 @@ class CountingModel(AbstractCompiledLearner):
         level: Any = 0.0,
         width: Any = 1.0,
         plan_every: Any = 1,
+        members: Any = 1,
     ) -> None:
         self.process = boundary.instance("process", process, DecisionProcess, EXAMPLE)
         self.policy_steps = boundary.whole_number("policy_steps", policy_steps, low=0)
@@ -121,6 +127,7 @@ class CountingModel(AbstractCompiledLearner):
         self.learning_rate = boundary.real_number("learning_rate", learning_rate, low=0.0, low_open=True)
         self.window = boundary.whole_number("window", window, low=0)
         self.prior = boundary.real_number("prior", prior, low=0.0, low_open=True)
+        self.members = boundary.whole_number("members", members, low=1)
         self.noise = boundary.real_number("noise", noise, low=0.0, high=1.0)
         self.exploration = boundary.real_number("exploration", exploration, low=0.0, high=1.0)
         self.initial_steps = boundary.real_number("initial_steps", initial_steps, low=0.0)
@@ -159,8 +166,10 @@ class CountingModel(AbstractCompiledLearner):
         logits = jnp.zeros((num_states, num_actions))
         begun = self._begin(key)
         recent = jnp.full(self.window, -1, dtype=int)
+        drawn = jnp.zeros((self.members if self.members > 1 else 0, *blank.shape))
+        counted = (blank, drawn, jr.key_data(jr.fold_in(key, 1)), recent)
         return self._planned(
-            Counted(blank, recent, logits, quantal_choice(logits, 1.0), blank, jnp.zeros(()), *begun)  # type: ignore
+            Counted(*counted, logits, quantal_choice(logits, 1.0), blank, jnp.zeros(()), *begun)  # type: ignore
         )
 
     def sample(self, state: Counted, n: Any, key: Key) -> Moved:
@@ -178,12 +187,13 @@ class CountingModel(AbstractCompiledLearner):
         """Count, fit, plan, and go on or begin a new episode."""
         cell = (batch.place, batch.action, batch.then)
         counts, recent = jnp.asarray(state.counts).at[cell].add(1.0), state.recent
+        drawn = jnp.asarray(state.drawn).at[:, *cell].add(self._times(state, n))
         if self.window:
             slot = n % self.window
             gone, flat = recent[slot], jnp.ravel_multi_index(cell, counts.shape, mode="clip")
-            counts = (
-                jnp.ravel(counts).at[jnp.maximum(gone, 0)].add(jnp.where(gone >= 0, -1.0, 0.0)).reshape(counts.shape)
-            )
+            once, left = jnp.where(gone >= 0, 1.0, 0.0), jnp.unravel_index(jnp.maximum(gone, 0), counts.shape)
+            counts = counts.at[left].add(-once)
+            drawn = drawn.at[:, *left].add(-once * self._times(state, n - self.window))
             recent = jnp.asarray(recent).at[slot].set(flat)
         is_over = jnp.asarray(self.process.is_terminal)[batch.then]
         if self.process.horizon is not None:
@@ -192,7 +202,7 @@ class CountingModel(AbstractCompiledLearner):
         goes_on = (batch.then, state.time + 1, state.behaviour, state.is_noise)
         now = [jnp.where(is_over, fresh, old) for fresh, old in zip(begun, goes_on, strict=True)]
         told = (state.logits, state.policy, state.model, state.promised)
-        after = Counted(counts, recent, *told, *now)  # type: ignore[arg-type]
+        after = Counted(counts, drawn, state.of_drawn, recent, *told, *now)  # type: ignore[arg-type]
         if self.plan_every > 1:
             after = jax.lax.cond(n % self.plan_every == 0, lambda one: self._planned(one), lambda one: one, after)
         else:
@@ -208,6 +218,13 @@ class CountingModel(AbstractCompiledLearner):
         """Where its model is wrong, and where its policy goes."""
         return {WHERE: where_wrong(self.process, state.policy, state.model)}
 
+    def _times(self, state: Counted, n: Any) -> Float[AnyArray, "m"]:
+        """How often each member counts the transition of step n: the same whenever it is asked."""
+        if self.members == 1:
+            return jnp.zeros(0)
+        key = jr.fold_in(jr.wrap_key_data(jnp.asarray(state.of_drawn)), jnp.asarray(n, dtype=jnp.uint32))
+        return jr.poisson(key, 1.0, (self.members,)).astype(jnp.result_type(float))
+
     def _begin(self, key: Key) -> tuple[AnyArray, ...]:
         """A first state, the time, and who plays."""
         of_place, of_policy, of_noise = jr.split(key, 3)
@@ -221,6 +238,9 @@ class CountingModel(AbstractCompiledLearner):
         num_states = self.process.shape[0]
         total = jnp.sum(state.counts, axis=-1, keepdims=True)
         model = counted_model(self.process, state.counts, self.prior)
+        if self.members > 1:
+            each = jax.vmap(lambda counts: counted_model(self.process, counts, self.prior))(state.drawn)
+            model = jnp.mean(each, axis=0)
         is_known = (total >= self.unknown_below) | jnp.asarray(self.process.is_terminal)[:, None, None]
         is_known = is_known | (self.unknown == "as counted")
         if self.policy_steps:
@@ -239,7 +259,8 @@ class CountingModel(AbstractCompiledLearner):
             paid = jnp.where(is_known[..., 0], self.process.expected_reward(model), extreme)
             law = jnp.where(is_known, model, jnp.eye(num_states)[:, None, :])
             policy = first_best(paid, self.process.closed(law), self.planning_discount)
-        fields = (state.counts, state.recent, logits, policy, model, jnp.asarray(self.process.value(policy, model)))
+        counted = (state.counts, state.drawn, state.of_drawn, state.recent)
+        fields = (*counted, logits, policy, model, jnp.asarray(self.process.value(policy, model)))
         return Counted(*fields, state.place, state.time, state.behaviour, state.is_noise)
 
 

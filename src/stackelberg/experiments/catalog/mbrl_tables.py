@@ -28,17 +28,25 @@ INITIAL = (0, 2, 5, 10, 20, 50, 200)
 WINDOWS = {"all data": 0, "last 50": 50}
 STEPS = {"plans to the end": 0, "5 steps": 5}
 SHAKEN = {"greedy": 0.0, "5 % at random": 0.05}
+MEMBERS = {"one model": 1, "four models": 4}
+FACTORS: Mapping[str, Mapping[str, float]] = {
+    "window": WINDOWS, "policy steps": STEPS, "entropy floor": SHAKEN, "ensemble": MEMBERS,
+}  # fmt: skip
+PLAIN = tuple(next(iter(levels)) for levels in FACTORS.values())
 REAL_STEPS = 400
 
 COMPUTED = (0.0, 0.09, 0.37, 0.65, 0.85, 0.99, 1.0)
 """Shares of seeds that end best on the study's process after so many random steps, greedy, all data."""
 
 
-def ends_best(process: DecisionProcess, num_seeds: int, window: int, policy_steps: int, shaken: float) -> np.ndarray:
+def ends_best(
+    process: DecisionProcess, num_seeds: int, window: int, policy_steps: int, shaken: float, members: int
+) -> np.ndarray:
     """Whether each seed ends within 5 % of the best, `(initial, seeds)`: all numbers of initial steps in one call."""
     make = lambda first: CountingModel(
-        process, initial_steps=first, window=window, policy_steps=policy_steps, exploration=shaken, learning_rate=0.3
-    )
+        process, initial_steps=first, window=window, policy_steps=policy_steps, exploration=shaken, learning_rate=0.3,
+        members=members,
+    )  # fmt: skip
     learners = [make(first) for first in INITIAL]
     stacked = stack(learners, [WorldTruth(process) for _ in learners])
     _, metrics = train(stacked, REAL_STEPS, range(num_seeds), monitor_every=REAL_STEPS)
@@ -48,33 +56,33 @@ def ends_best(process: DecisionProcess, num_seeds: int, window: int, policy_step
 def _why(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
     del on_progress
     process, seeds = decision_process("simple-2"), NUM_SEEDS[budget]
-    found: dict[tuple[str, str, str], Float[np.ndarray, "i n"]] = {}
-    combinations = list(itertools.product(WINDOWS, STEPS, SHAKEN))
+    found: dict[tuple[str, ...], Float[np.ndarray, "i n"]] = {}
+    combinations = list(itertools.product(WINDOWS, STEPS, SHAKEN, MEMBERS))
     if budget == "smoke":
-        combinations = [("all data", "plans to the end", "greedy"), ("last 50", "plans to the end", "greedy")]
+        combinations = [PLAIN, ("last 50", *PLAIN[1:])]
     for words in combinations:
-        window, steps, shaken = WINDOWS[words[0]], STEPS[words[1]], SHAKEN[words[2]]
-        measure = lambda window=window, steps=steps, shaken=shaken: {
-            "best": ends_best(process, seeds, window, steps, shaken).astype(float)
+        window, steps, shaken, members = (level[word] for level, word in zip(FACTORS.values(), words, strict=True))
+        measure = lambda window=window, steps=steps, shaken=shaken, members=members: {
+            "best": ends_best(process, seeds, int(window), int(steps), shaken, int(members)).astype(float)
         }
         found[words] = kept(folder, f"{' '.join(words)} {seeds}", measure)["best"]
-    plain = found["all data", "plans to the end", "greedy"].mean(axis=1)
+    plain = found[PLAIN].mean(axis=1)
     measured = {
         "initial data": Estimate.exact(float(plain[-1] - plain[0]), "share with 200 random steps less share with none"),
         "as computed before": Estimate.exact(float(np.max(np.abs(plain - COMPUTED))), "largest difference of shares"),
     }
     for place, first in enumerate(INITIAL):
-        one = found["all data", "plans to the end", "greedy"][place]
+        one = found[PLAIN][place]
         measured[f"{first} random steps"] = share(int(one.sum()), seeds, "seeds")
     if len(combinations) > 2:
-        for name, axis, levels in (("window", 0, WINDOWS), ("policy steps", 1, STEPS), ("random actions", 2, SHAKEN)):
+        for axis, (name, levels) in enumerate(FACTORS.items()):
             by_level = [np.mean([one for words, one in found.items() if words[axis] == level]) for level in levels]
             measured[f"effect of {name}"] = Estimate.exact(float(np.ptp(by_level)), "difference of mean shares")
         across = np.mean([one.mean(axis=1) for one in found.values()], axis=0)
         measured["effect of initial data"] = Estimate.exact(float(np.ptp(across)), "difference of mean shares")
     picture = plain_curves(
         np.maximum(np.asarray(INITIAL, dtype=float), 1.0),
-        {", ".join(words): one for words, one in found.items()},
+        {", ".join(words[:3]): one for words, one in found.items() if words[3] == PLAIN[3]},
         is_log_across=True,
         x_label="random steps before the first fit (1 stands for none)",
         y_label="seeds within 5 % of the best (share)",
