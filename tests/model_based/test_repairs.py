@@ -36,13 +36,28 @@ def test_noise_is_a_share_of_episodes_and_does_not_count_as_the_policy():
     assert begun.sum() > 1_000
     assert abs(share - 0.5) < 4.5 * 0.5 / np.sqrt(begun.sum())
     assert float(returned) == pytest.approx(9.85, abs=0.03)
-    everything, _ = gathered(FORK, rightwards, jr.key(0), 50, 30_000, 1.0)
+    everything, unknown = gathered(FORK, rightwards, jr.key(0), 50, 30_000, 1.0)
+    assert np.isnan(unknown)
     noise = np.asarray(everything.actions)[:, 0]
     assert not np.any(noise == 1.0)
     assert (noise.mean(), noise.std()) == pytest.approx((0.0, 1 / np.sqrt(3)), abs=0.02)
     assert (
         np.asarray(everything.rewards).sum() < 0.5 * np.asarray(met.rewards).sum()
     )  # counted with it, noise would show
+
+
+def test_where_all_episodes_are_noise_the_return_before_stands():
+    sizes = {"num_iterations": 2, "real_steps": 40, "initial_steps": 60, "policy_steps": 1, "fit_steps": 2,
+             "minibatch": 8, "members": 2, "elites": 2, "num_rollouts": 8, "rollout_length": 4, "width": 8,
+             "model_width": 8}  # fmt: skip
+    learner = sg.model_as_leader(FORK, noise=1.0, **sizes)
+    _run, metrics = sg.train(learner, 2)
+    first = float(learner.init(jr.key(0)).returned)
+    assert np.all(np.isfinite(metrics["returned"]))
+    assert metrics["returned"][0] == metrics["returned"][1]
+    assert -0.4 <= first <= 10.0
+    # Rewards are known there: a goal that was never met before does not swamp the loss of what is not known.
+    assert np.max(np.abs(metrics["loss_current"])) < 1e3
 
 
 @functools.cache

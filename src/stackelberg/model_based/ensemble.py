@@ -67,18 +67,19 @@ class Ensemble(eqx.Module):
         made = self.shift + self.size * (mean + weight(0.5 * spread) * noise)
         return state + made[:-1], made[-1], end
 
-    def losses(self, data: Transitions, is_deterministic: bool) -> Float[AnyArray, "m"]:
+    def losses(self, data: Transitions, is_deterministic: bool, counts_reward: bool = True) -> Float[AnyArray, "m"]:
         """Of each member: mean negative log-likelihood (or mean square) of the normalised change and reward."""
-        return jax.vmap(lambda net: jnp.mean(jax.vmap(lambda one: self._loss(net, one, is_deterministic))(data)))(
-            self.networks
-        )
+        each = lambda net: jax.vmap(lambda one: self._loss(net, one, is_deterministic, counts_reward))(data)
+        return jax.vmap(lambda net: jnp.mean(each(net)))(self.networks)
 
-    def _loss(self, net: eqx.nn.MLP, one: Transitions, is_deterministic: bool) -> Float[AnyArray, ""]:
+    def _loss(
+        self, net: eqx.nn.MLP, one: Transitions, is_deterministic: bool, counts_reward: bool = True
+    ) -> Float[AnyArray, ""]:
         mean, spread, end = self.predict(net, one.states, one.actions)
         made = jnp.append(one.thens - one.states, one.rewards)
         off = (made - self.shift) / self.size - mean
-        known = jnp.sum(off**2) if is_deterministic else 0.5 * jnp.sum(off**2 * weight(-spread) + spread)
-        return known + optax.sigmoid_binary_cross_entropy(end, one.ends)
+        each = off**2 if is_deterministic else 0.5 * (off**2 * weight(-spread) + spread)
+        return jnp.sum(each if counts_reward else each[:-1]) + optax.sigmoid_binary_cross_entropy(end, one.ends)
 
     def log_density(
         self, net: eqx.nn.MLP, state: Float[AnyArray, "d"], action: Float[AnyArray, "k"], then: Float[AnyArray, "d"]

@@ -20,7 +20,7 @@ def gathered(
 ) -> tuple[Transitions, Float[AnyArray, ""]]:
     """`num_steps` transitions of copies side by side, which begin anew at an end; the mean return of `act`'s episodes.
 
-    - `noise`: the share of episodes whose actions are all drawn at random.
+    - `noise`: the share of episodes whose actions are all drawn at random. Where all are, the mean return is NaN.
     """
     length = -(-num_steps // num_copies)
 
@@ -45,12 +45,13 @@ def gathered(
         noisy = lambda key: jr.uniform(jr.fold_in(key, 1)) < noise
         start = (world.begun(of_start), noisy(of_start), jnp.asarray(0), jnp.zeros(()), jnp.zeros(()), jnp.asarray(0))
         carry, made = jax.lax.scan(step, start, jr.split(of_steps, length))
-        return made, *carry[3:]
+        return made, *carry[1:2], *carry[3:]
 
-    made, rest, done, ended = jax.vmap(one)(jr.split(key, num_copies))
+    made, is_noise, rest, done, ended = jax.vmap(one)(jr.split(key, num_copies))
     flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:num_steps], made)
     finished = jnp.sum(ended)
-    return flat, jnp.where(finished > 0, jnp.sum(done) / jnp.maximum(finished, 1), jnp.mean(rest))
+    so_far = jnp.sum(jnp.where(is_noise, 0.0, rest)) / jnp.sum(~is_noise)
+    return flat, jnp.where(finished > 0, jnp.sum(done) / jnp.maximum(finished, 1), so_far)
 
 
 EVERY = 10

@@ -43,7 +43,7 @@ PAID_FOR = 8
 
 
 class Imagining(eqx.Module):
-    """The players, what improves them, and all that was met."""
+    """The players, what improves them, all that was met, and the last return of the policy that is known."""
 
     actor: AbstractActor
     averaged: AbstractActor
@@ -53,6 +53,7 @@ class Imagining(eqx.Module):
     of_ensemble: Any
     met: Transitions
     elites: Int[AnyArray, "e"]
+    returned: Float[AnyArray, ""]
 
 
 class Gathered(eqx.Module):
@@ -89,7 +90,8 @@ class ImaginedPlay(AbstractEpisodeLearner):
     - `width`, `model_width`: of two hidden layers.
 
     Logged for every step: what the model promises from first states and what the world paid the exploring policy, their
-    gap, the model's loss on what was just met (before it is fitted to it) and on the first data, and their difference.
+    gap, the model's loss on what was just met (before it is fitted to it) and on the first data, and their difference,
+    of rewards only where they are learned. Where all episodes of a step were noise, the return is that before.
     """
 
     environment: AbstractControl
@@ -245,7 +247,9 @@ class ImaginedPlay(AbstractEpisodeLearner):
         wide = (self.model_width, self.model_width)
         ensemble = blank_ensemble(environment.num_features, environment.action_size, self.members, wide, keys[2])
         act = lambda state, key: random_action(environment, key)
-        first, _ = gathered(environment, act, keys[3], min(self.num_copies, self.initial_steps), self.initial_steps)
+        first, returned = gathered(
+            environment, act, keys[3], min(self.num_copies, self.initial_steps), self.initial_steps
+        )
         room = self.num_iterations * self.real_steps
         met = jax.tree.map(lambda leaf: jnp.concatenate([leaf, jnp.zeros((room, *leaf.shape[1:]), leaf.dtype)]), first)
         moments = self._improver(0).blank(actor, critic)
@@ -258,6 +262,7 @@ class ImaginedPlay(AbstractEpisodeLearner):
             adam.at_rest(ensemble.networks),
             met,
             jnp.arange(self.elites),
+            returned,
         )
 
     def sample(self, state: Imagining, n: Any, key: Key) -> Gathered:
@@ -271,7 +276,8 @@ class ImaginedPlay(AbstractEpisodeLearner):
         of_data, of_elites, of_policy, of_promise = jr.split(key, 4)
         world, start = self._world(n), self.initial_steps + n * self.real_steps
         count = start + self.real_steps
-        ahead = jnp.mean(state.ensemble.chosen(state.elites).losses(batch.met, self.is_deterministic))
+        miss = lambda model, data: jnp.mean(model.losses(data, self.is_deterministic, not self.knows_reward))
+        ahead = miss(state.ensemble.chosen(state.elites), batch.met)
         met = jax.tree.map(
             lambda all_of, new: jax.lax.dynamic_update_slice_in_dim(all_of, new.astype(all_of.dtype), start, 0),
             state.met,
@@ -328,19 +334,20 @@ class ImaginedPlay(AbstractEpisodeLearner):
         )
         promised = self.imagination.promised(world, best, averaged, of_promise)
         first = jax.tree.map(lambda leaf: leaf[: self.initial_steps : EVERY], met)
-        initial = jnp.mean(best.losses(first, self.is_deterministic))
+        initial = miss(best, first)
+        returned = jnp.where(jnp.isnan(batch.returned), state.returned, batch.returned)
         apart = jnp.mean(jax.vmap(best.disagreement)(batch.met.states[::10], batch.met.actions[::10]))
         metrics = {
             "promised": promised,
-            "returned": batch.returned,
-            "gap": promised - batch.returned,
+            "returned": returned,
+            "gap": promised - returned,
             "loss_current": ahead,
             "loss_initial": initial,
             "hiding": initial - ahead,
             "moved": jnp.sum(moved),
             "disagreement_met": apart,
         }
-        return Imagining(actor, averaged, critic, moments, ensemble, of_ensemble, met, elites), metrics
+        return Imagining(actor, averaged, critic, moments, ensemble, of_ensemble, met, elites, returned), metrics
 
     def commitment(self, state: Imagining) -> Float[AnyArray, "w"]:
         """The weights of the policy, in a row."""

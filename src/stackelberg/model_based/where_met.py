@@ -75,7 +75,7 @@ def _line(world: AbstractControl, places: np.ndarray, errors: np.ndarray, gone: 
         {
             "names": [f"{low:.2g} to {high:.2g}" for low, high in itertools.pairwise(edges)],
             "title": f"The model along the line ({world.feature_names[0]})",
-            "visits_label": "where the policy goes (share of steps)",
+            "visits_label": "where its last episodes went (share of steps)",
             "loss_label": UNIT,
         },
     )
@@ -105,7 +105,7 @@ def _plane(world: AbstractControl, states: np.ndarray, errors: np.ndarray, gone:
         {
             "x_label": world.feature_names[across],
             "y_label": world.feature_names[up],
-            "visits_label": "where the policy goes (share of steps)",
+            "visits_label": "where its last episodes went (share of steps)",
             "error_label": UNIT,
         },
     )
