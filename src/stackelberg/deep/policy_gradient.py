@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import equinox as eqx
 import jax
@@ -17,17 +17,25 @@ from .._learner import Metrics
 from .._runs import Metric
 from .._types import AnyArray, Key
 from ..followers.stackelberg_pomdp import StackelbergPOMDP, Trajectory
-from ..games.environment import Discrete
+from ..games.environment import Discrete, Space
 from ..rl.policy import AbstractPolicy, features, network, num_features, taken
 from ..rl.proximal import clipped_objective
 from .leaders import EXAMPLE, AbstractLeader, Learned, Lesson, mean_by_observation, returns_to_go
+
+
+CriticSees: TypeAlias = Literal["leader", "all"]
+
+CRITIC = (32, 32)
+"""Hidden layers of a critic that sees all where the policy is a table."""
 
 
 class AbstractPolicyGradient(AbstractLeader):
     """Moves along the score of every counted step times its advantage: what is still paid less what was expected.
 
     Where observations are counted and the policy is a table, what is expected is the mean over the episodes of this
-    step; a network has a critic of its own kind.
+    step; a network has a critic of its own kind. A critic that sees "all" is a network of what every seat sees and of
+    the phase (centralised, as in the recipe of Brero et al., 2022): the policy still sees its own alone, so that it is
+    a commitment, and advantages no longer vary with what only the followers know.
     """
 
     learning_rate: eqx.AbstractVar[float]
@@ -35,6 +43,7 @@ class AbstractPolicyGradient(AbstractLeader):
     entropy_steps: eqx.AbstractVar[int]
     width: eqx.AbstractVar[int]
     num_layers: eqx.AbstractVar[int]
+    critic_sees: eqx.AbstractVar[CriticSees]
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -44,7 +53,10 @@ class AbstractPolicyGradient(AbstractLeader):
     def begun(self, policy: AbstractPolicy, oracles: Any) -> Learned:
         """A critic that expects nothing."""
         critic = None
-        if self.hidden:
+        if self.critic_sees == "all":
+            width = sum(num_features(space) for space in self._spaces) + 1
+            critic = network(width, 1, self.hidden or CRITIC, jr.key(0), last=0.0)
+        elif self.hidden:
             width = num_features(self.process.observation_spaces[0])
             critic = network(width, 1, self.hidden, jr.key(0), last=0.0)
         learned = eqx.filter((policy, critic), eqx.is_inexact_array)
@@ -90,7 +102,21 @@ class AbstractPolicyGradient(AbstractLeader):
 
     def _expected(self, critic: eqx.nn.MLP, made: Trajectory) -> Float[AnyArray, "e n"]:
         space = self.process.observation_spaces[0]
-        return jax.vmap(jax.vmap(lambda seen: critic(jnp.asarray(features(space, seen)))[0]))(made.observations)
+        if self.critic_sees == "leader":
+            return jax.vmap(jax.vmap(lambda seen: critic(jnp.asarray(features(space, seen)))[0]))(made.observations)
+
+        def one(own, others, asks):
+            known = [features(space, seen) for space, seen in zip(self._spaces[1:], others, strict=True)]
+            plays = jnp.where(asks, 0.0, 1.0)
+            parts = [features(space, own), *(plays * jnp.asarray(part) for part in known), plays[None]]
+            return critic(jnp.concatenate(parts))[0]
+
+        return jax.vmap(jax.vmap(one))(made.observations, made.others, made.is_query)
+
+    @property
+    def _spaces(self) -> tuple[Space, ...]:
+        """Of what the leader sees in its process, and the followers in the game."""
+        return (self.process.observation_spaces[0], *self.process.game.observation_spaces[1:])
 
     @property
     def _optimiser(self) -> optax.GradientTransformation:
@@ -104,6 +130,7 @@ class LeaderReinforce(AbstractPolicyGradient):
     - `learning_rate`: of Adam.
     - `entropy`: weight of the policy's entropy at the first step, in payoff; it falls to 0 in `entropy_steps` steps.
     - `width`, `num_layers`: of the hidden layers of a network; width 0 for a table of logits.
+    - `critic_sees`: "leader", what the leader sees, or "all", what every seat sees; with a table two layers of 32.
     """
 
     process: StackelbergPOMDP
@@ -113,6 +140,7 @@ class LeaderReinforce(AbstractPolicyGradient):
     entropy_steps: int
     width: int = eqx.field(static=True)
     num_layers: int = eqx.field(static=True)
+    critic_sees: CriticSees = eqx.field(static=True)
 
     def __init__(
         self,
@@ -123,6 +151,7 @@ class LeaderReinforce(AbstractPolicyGradient):
         entropy_steps: Any = 200,
         width: Any = 0,
         num_layers: Any = 2,
+        critic_sees: Any = "leader",
     ) -> None:
         self.process = boundary.instance("process", process, StackelbergPOMDP, EXAMPLE)
         self.num_episodes = boundary.whole_number("num_episodes", num_episodes, low=1)
@@ -131,6 +160,7 @@ class LeaderReinforce(AbstractPolicyGradient):
         self.entropy_steps = boundary.whole_number("entropy_steps", entropy_steps, low=1)
         self.width = boundary.whole_number("width", width, low=0)
         self.num_layers = boundary.whole_number("num_layers", num_layers, low=1)
+        self.critic_sees = boundary.one_of("critic_sees", critic_sees, ("leader", "all"))  # type: ignore[assignment]
         counted_actions(self.process)
 
     def improved(self, state: Learned, lesson: Lesson, n: Any, key: Key) -> tuple[Learned, Metrics]:
@@ -144,7 +174,7 @@ class LeaderReinforce(AbstractPolicyGradient):
 class LeaderPPO(AbstractPolicyGradient):
     """A leader by proximal policy optimisation (Schulman et al., 2017).
 
-    - `process`, `num_episodes`, `learning_rate`, `width`, `num_layers`: as for `LeaderReinforce`.
+    - `process`, `num_episodes`, `learning_rate`, `width`, `num_layers`, `critic_sees`: as for `LeaderReinforce`.
     - `entropy`, `entropy_steps`: the same; entropy is weighed against advantages that are scaled to variance 1.
     - `num_epochs`: how often the episodes are gone through.  `num_minibatches`: parts of them, one step of Adam each.
     - `clip`: how far the ratio of new to old probabilities may move the objective.
@@ -162,6 +192,7 @@ class LeaderPPO(AbstractPolicyGradient):
     entropy_steps: int
     width: int = eqx.field(static=True)
     num_layers: int = eqx.field(static=True)
+    critic_sees: CriticSees = eqx.field(static=True)
 
     def __init__(
         self,
@@ -175,6 +206,7 @@ class LeaderPPO(AbstractPolicyGradient):
         entropy_steps: Any = 200,
         width: Any = 0,
         num_layers: Any = 2,
+        critic_sees: Any = "leader",
     ) -> None:
         self.process = boundary.instance("process", process, StackelbergPOMDP, EXAMPLE)
         self.num_episodes = boundary.whole_number("num_episodes", num_episodes, low=1)
@@ -186,6 +218,7 @@ class LeaderPPO(AbstractPolicyGradient):
         self.entropy_steps = boundary.whole_number("entropy_steps", entropy_steps, low=1)
         self.width = boundary.whole_number("width", width, low=0)
         self.num_layers = boundary.whole_number("num_layers", num_layers, low=1)
+        self.critic_sees = boundary.one_of("critic_sees", critic_sees, ("leader", "all"))  # type: ignore[assignment]
         counted_actions(self.process)
 
     @property

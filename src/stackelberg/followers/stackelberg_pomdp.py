@@ -28,7 +28,8 @@ from .query import AbstractQueryOracle, Act
 class Trajectory(eqx.Module):
     """What the leader saw, did and was paid in an episode of n steps.
 
-    `is_query` holds in phase Q; `is_counted` holds for the steps that the leader learns from.
+    `is_query` holds in phase Q; `is_counted` holds for the steps that the leader learns from. `others` is what the
+    followers saw then, zeros in phase Q: no leader acts on it, a critic may judge by it.
     """
 
     observations: AnyArray
@@ -36,6 +37,7 @@ class Trajectory(eqx.Module):
     rewards: Float[AnyArray, "*n"]
     is_query: Bool[AnyArray, "*n"]
     is_counted: Bool[AnyArray, "*n"]
+    others: tuple[AnyArray, ...] = ()
 
 
 class Standing(eqx.Module):
@@ -172,7 +174,9 @@ class StackelbergPOMDP(AbstractEnvironment):
             jnp.concatenate([asked.earned * self.pays_queries, played.rewards / self.num_plays]),
             jnp.concatenate([jnp.ones(num_queries, bool), played.is_query]),
             jnp.concatenate([jnp.full(num_queries, not self.hides_queries), played.is_counted]),
-        )
+            tuple(jnp.concatenate([jnp.zeros((num_queries, *leaf.shape[1:]), leaf.dtype), leaf])
+                  for leaf in played.others),
+        )  # fmt: skip
         if self.fixes_answers:
             made = eqx.tree_at(
                 lambda trajectory: trajectory.is_counted, made, _first_of_each(made, self._num_observations)
@@ -190,7 +194,7 @@ class StackelbergPOMDP(AbstractEnvironment):
             action = act(observations[0], of_leader)
             made = self._round(state, observations, action, response, rest)
             reward = jnp.where(is_on, made.rewards[0], 0.0)
-            here = Trajectory(observations[0], action, reward, jnp.bool_(False), is_on)
+            here = Trajectory(observations[0], action, reward, jnp.bool_(False), is_on, observations[1:])
             return (made.state, made.observations, is_on & ~made.is_over), here
 
         return jax.lax.scan(step, (*start, jnp.bool_(True)), jnp.arange(self.game.num_steps))[1]

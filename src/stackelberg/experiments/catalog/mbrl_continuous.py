@@ -43,6 +43,10 @@ WHOLE = {"gradient": "natural", "rollout_length": 500, "num_rollouts": 32}
 """Imagined plays of whole episodes, improved by natural policy gradients: the parent paper's own way."""
 
 
+FORGETTING = 500
+"""Transitions that policy-as-leader keeps where a force may turn round: those of two steps."""
+
+
 def played(
     learners: Mapping[str, ImaginedPlay], num_seeds: int, folder: Path, word: str
 ) -> dict[str, dict[str, np.ndarray]]:
@@ -146,10 +150,9 @@ def changes(budget: Budget) -> dict[str, ImaginedPlay]:
         return made
     shorter, turned = {"later": Pendulum(0.6), **sizes}, point | {"later": PointMass(gain=-1.0)}
     for name, preset in PRESETS.items():
-        made |= {
-            f"dynamics, {name}": preset(Pendulum(), **shorter),
-            f"reversed force, {name}": preset(PointMass(), **turned),
-        }
+        made[f"dynamics, {name}"] = preset(Pendulum(), **shorter)
+        window = {"window": FORGETTING} if name == "PAL" else {}
+        made[f"reversed force, {name}"] = preset(PointMass(), **turned, **window)
     return made
 
 
@@ -175,6 +178,10 @@ def _nonstationary(budget: Budget, folder: Path, on_progress: Callable[[Progress
         )
     for kind in dict.fromkeys(name.split(",")[0] for name in found):
         each = {name.split(", ")[1]: one for name, one in found.items() if name.startswith(kind)}
+        at = learners[f"{kind}, PAL"].changes_at
+        for words, steps in (("after", slice(at, None)), ("in the end", slice(-3, None))):
+            ahead = each["PAL"][steps].mean(axis=0) - each["MAL"][steps].mean(axis=0)
+            measured[f"{kind}: PAL over MAL {words}"] = mean(ahead, "seeds, same random numbers in both")
         pictures[kind] = plain_curves(
             real_steps(learners[f"{kind}, PAL"]).astype(float),
             each,
