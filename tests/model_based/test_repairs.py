@@ -46,6 +46,7 @@ def test_noise_is_a_share_of_episodes_and_does_not_count_as_the_policy():
     )  # counted with it, noise would show
 
 
+@pytest.mark.slow
 def test_where_all_episodes_are_noise_the_return_before_stands():
     sizes = {"num_iterations": 2, "real_steps": 40, "initial_steps": 60, "policy_steps": 1, "fit_steps": 2,
              "minibatch": 8, "members": 2, "elites": 2, "num_rollouts": 8, "rollout_length": 4, "width": 8,
