@@ -110,6 +110,17 @@ def test_a_policy_is_learned_in_a_simulator():
     assert metrics["true_value"].max() >= 950.0
 
 
+def test_what_is_seen_is_as_precise_as_the_program_that_asks():
+    """Simulators are called from threads of their own, which know nothing of the precision that is asked for."""
+    world = sg.GymnasiumControl("Pendulum-v1")
+    with jax.enable_x64(True):
+        made = jax.jit(lambda key: world.advanced(world.begun(key), jnp.ones(1), key))(jr.key(0))
+        assert (made.then.dtype, made.reward.dtype) == (np.float64, np.float64)
+        assert np.hypot(*np.asarray(made.then)[:2]) == pytest.approx(1.0, abs=1e-6)
+    made = jax.jit(lambda key: world.advanced(world.begun(key), jnp.ones(1), key))(jr.key(0))
+    assert made.then.dtype == np.float32
+
+
 def test_an_experiment_on_a_task_has_a_file():
     learner = sg.policy_as_leader(sg.GymnasiumControl("InvertedPendulum-v5"))
     written = experiment_to_json(Experiment(learner, 3))

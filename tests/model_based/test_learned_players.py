@@ -177,11 +177,11 @@ def test_members_of_an_ensemble_count_each_transition_as_often_whenever_they_are
             made = learner.sample(state, n, role(jr.key(n), SAMPLE))
             met.append((int(made.place), int(made.action), int(made.then), np.asarray(learner._times(state, n))))
             state, _ = step(state, n, jr.key(n))
-    by_hand, plain = np.zeros(state.drawn.shape), np.zeros(state.counts.shape)
+    by_hand, plain = np.zeros(state.members.shape), np.zeros(state.counts.shape)
     for place, action, then, times in met[-window:] if window else met:
         by_hand[:, place, action, then] += times
         plain[place, action, then] += 1.0
-    assert np.array_equal(state.drawn, by_hand)
+    assert np.array_equal(state.members, by_hand)
     assert np.array_equal(state.counts, plain)
     off = by_hand.mean(axis=0) - plain
     assert np.all(np.abs(off) <= 4.5 * np.sqrt(np.maximum(plain, 1e-9) / 400))

@@ -109,3 +109,16 @@ def test_most_learners_draw_nothing_and_a_run_must_be_complete(tmp_path):
     (tmp_path / "run" / "result.json").unlink()
     with pytest.raises(sg.InputError, match="not complete"):
         sg.pictures_of(tmp_path / "run")
+
+
+class OfOnesOwn(sg.CountingModel):
+    """A learner that no file can make again."""
+
+
+def test_a_run_of_a_learner_of_ones_own_has_its_page_without_pictures(tmp_path):
+    run, page = tmp_path / "own", tmp_path / "page.html"
+    sg.run(Experiment(OfOnesOwn(sg.decision_process("simple-2")), 3), run)
+    assert CliRunner().invoke(app, ["report", str(run), "--out", str(page), "--quiet"]).exit_code == 0
+    assert "data:image/png;base64," not in page.read_text()
+    with pytest.raises(sg.InputError, match="is a class of the program"):
+        sg.pictures_of(run)

@@ -5,7 +5,7 @@ A file names its kind and version (`schema`); `load` reads what it names, and no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from .. import _boundary as boundary
 from .._disk import PathName, as_path, printable, read_text, write_whole
 from .._errors import InputError
 from .._json import parse_json
-from .._learner import Run, commitments, start
+from .._learner import AbstractLearner, Run, commitments, start
 from .._loop.precision import precise
 from .._loop.stacking import Learners
 from .._record import Record, dumps
@@ -97,11 +97,12 @@ def policy_of(source: Any, *, seed: int | None = None, setting: int = 0) -> Poli
     if isinstance(source, Plan):
         return _of_plan(source)
     folder = existing(source)
-    experiment, learners, run = _final(folder)
+    experiment, num_steps = _ended(folder)
     chosen = experiment.seeds[0] if seed is None and len(experiment.seeds) == 1 else seed
     if chosen is None:
         raise _no_seed(chosen, experiment)
     place, column = _of_run(experiment, chosen, setting)
+    learners, run = _final(folder, experiment, num_steps)
     made = commitments(learners, run)[place, column]
     kind = {1: "strategy", 2: "prescription", 3: "policy", 4: "policy-prescription"}[made.ndim]
     game = getattr(getattr(experiment.learner, "world", None), "game", None)
@@ -115,15 +116,29 @@ def pictures_of(source: Any, *, seed: int | None = None, setting: int = 0) -> Ma
     Of a run that has several seeds it is the first, or the one named; `setting` counts the settings from 0. Most
     learners show nothing. Raises `InputError` where the run is not complete.
     """
-    experiment, learners, run = _final(existing(source))
-    place, column = _of_run(experiment, experiment.seeds[0] if seed is None else seed, setting)
-    state = jax.tree.map(lambda leaf: leaf[place, column], run.state)
+    return pictures_of_settings(source, (setting,), seed=seed)[0]
+
+
+def pictures_of_settings(
+    source: Any, chosen: Sequence[int], *, seed: int | None = None
+) -> tuple[Mapping[str, Record], ...]:
+    """`pictures_of` each of some settings, with the run verified and loaded once."""
+    folder = existing(source)
+    experiment, num_steps = _ended(folder)
+    places = [_of_run(experiment, experiment.seeds[0] if seed is None else seed, setting) for setting in chosen]
+    if type(experiment.learner).pictured is AbstractLearner.pictured:
+        return tuple({} for _ in chosen)
+    learners, run = _final(folder, experiment, num_steps)
+    each = variants(experiment)
     with precise(learners.precision):
-        return variants(experiment)[place].learner.pictured(state)
+        return tuple(
+            each[place].learner.pictured(jax.tree.map(lambda leaf: leaf[place, column], run.state))  # noqa: B023
+            for place, column in places
+        )
 
 
-def _final(folder: Path) -> tuple[Experiment, Learners, Run]:
-    """The experiment of a run, and where it ended."""
+def _ended(folder: Path) -> tuple[Experiment, int]:
+    """The experiment of a run that is complete, and its number of steps."""
     result = verified_result(folder)
     if result is None:
         raise InputError(
@@ -133,10 +148,14 @@ def _final(folder: Path) -> tuple[Experiment, Learners, Run]:
             allowed="a policy or a picture is taken from a run that is complete and verified",
             remedy="Start the run again, it goes on where it was; `stackelberg runs verify` says what is damaged.",
         )
-    experiment = experiment_from_json(experiment_of(folder))
+    return experiment_from_json(experiment_of(folder)), result["num_steps"]
+
+
+def _final(folder: Path, experiment: Experiment, num_steps: int) -> tuple[Learners, Run]:
+    """The learners of a run, and where it ended."""
     learners = learners_of(experiment)
-    place = folder / CHECKPOINTS / name_of(result["num_steps"])
-    return experiment, learners, load_checkpoint(place, start(learners, experiment.seeds), learners.precision).run
+    place = folder / CHECKPOINTS / name_of(num_steps)
+    return learners, load_checkpoint(place, start(learners, experiment.seeds), learners.precision).run
 
 
 def _of_run(experiment: Experiment, seed: Any, setting: Any) -> tuple[int, int]:

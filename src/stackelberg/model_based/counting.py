@@ -32,7 +32,7 @@ Unknown: TypeAlias = Literal["as counted", "best", "worst"]
 class Counted(eqx.Module):
     """What is known after some steps.
 
-    - `counts`: `(s, a, s)`.  `drawn`: `(m, s, a, s)`, of the members of an ensemble, with the key of their draws; none
+    - `counts`: `(s, a, s)`.  `members`: `(m, s, a, s)`, of an ensemble, with the key of their draws; none
       for a single model.  `recent`: `(w,)`, the transitions of the window as numbers of cells; -1 for none yet.
     - `logits`, `policy`, `model`: of the players.  `promised`: return of the policy in the model.
     - `place`, `time`: where the episode is.
@@ -40,8 +40,8 @@ class Counted(eqx.Module):
     """
 
     counts: Float[AnyArray, "s a s"]
-    drawn: Float[AnyArray, "m s a s"]
-    of_drawn: AnyArray
+    members: Float[AnyArray, "m s a s"]
+    of_members: AnyArray
     recent: Int[AnyArray, "w"]
     logits: Float[AnyArray, "s a"]
     policy: Float[AnyArray, "s a"]
@@ -166,8 +166,8 @@ class CountingModel(AbstractCompiledLearner):
         logits = jnp.zeros((num_states, num_actions))
         begun = self._begin(key)
         recent = jnp.full(self.window, -1, dtype=int)
-        drawn = jnp.zeros((self.members if self.members > 1 else 0, *blank.shape))
-        counted = (blank, drawn, jr.key_data(jr.fold_in(key, 1)), recent)
+        members = jnp.zeros((self.members if self.members > 1 else 0, *blank.shape))
+        counted = (blank, members, jr.key_data(jr.fold_in(key, 1)), recent)
         return self._planned(
             Counted(*counted, logits, quantal_choice(logits, 1.0), blank, jnp.zeros(()), *begun)  # type: ignore
         )
@@ -187,13 +187,13 @@ class CountingModel(AbstractCompiledLearner):
         """Count, fit, plan, and go on or begin a new episode."""
         cell = (batch.place, batch.action, batch.then)
         counts, recent = jnp.asarray(state.counts).at[cell].add(1.0), state.recent
-        drawn = jnp.asarray(state.drawn).at[:, *cell].add(self._times(state, n))
+        members = jnp.asarray(state.members).at[:, *cell].add(self._times(state, n))
         if self.window:
             slot = n % self.window
             gone, flat = recent[slot], jnp.ravel_multi_index(cell, counts.shape, mode="clip")
             once, left = jnp.where(gone >= 0, 1.0, 0.0), jnp.unravel_index(jnp.maximum(gone, 0), counts.shape)
             counts = counts.at[left].add(-once)
-            drawn = drawn.at[:, *left].add(-once * self._times(state, n - self.window))
+            members = members.at[:, *left].add(-once * self._times(state, n - self.window))
             recent = jnp.asarray(recent).at[slot].set(flat)
         is_over = jnp.asarray(self.process.is_terminal)[batch.then]
         if self.process.horizon is not None:
@@ -202,7 +202,7 @@ class CountingModel(AbstractCompiledLearner):
         goes_on = (batch.then, state.time + 1, state.behaviour, state.is_noise)
         now = [jnp.where(is_over, fresh, old) for fresh, old in zip(begun, goes_on, strict=True)]
         told = (state.logits, state.policy, state.model, state.promised)
-        after = Counted(counts, drawn, state.of_drawn, recent, *told, *now)  # type: ignore[arg-type]
+        after = Counted(counts, members, state.of_members, recent, *told, *now)  # type: ignore[arg-type]
         if self.plan_every > 1:
             after = jax.lax.cond(n % self.plan_every == 0, lambda one: self._planned(one), lambda one: one, after)
         else:
@@ -222,7 +222,7 @@ class CountingModel(AbstractCompiledLearner):
         """How often each member counts the transition of step n: the same whenever it is asked."""
         if self.members == 1:
             return jnp.zeros(0)
-        key = jr.fold_in(jr.wrap_key_data(jnp.asarray(state.of_drawn)), jnp.asarray(n, dtype=jnp.uint32))
+        key = jr.fold_in(jr.wrap_key_data(jnp.asarray(state.of_members)), jnp.asarray(n, dtype=jnp.uint32))
         return jr.poisson(key, 1.0, (self.members,)).astype(jnp.result_type(float))
 
     def _begin(self, key: Key) -> tuple[AnyArray, ...]:
@@ -239,7 +239,7 @@ class CountingModel(AbstractCompiledLearner):
         total = jnp.sum(state.counts, axis=-1, keepdims=True)
         model = counted_model(self.process, state.counts, self.prior)
         if self.members > 1:
-            each = jax.vmap(lambda counts: counted_model(self.process, counts, self.prior))(state.drawn)
+            each = jax.vmap(lambda counts: counted_model(self.process, counts, self.prior))(state.members)
             model = jnp.mean(each, axis=0)
         is_known = (total >= self.unknown_below) | jnp.asarray(self.process.is_terminal)[:, None, None]
         is_known = is_known | (self.unknown == "as counted")
@@ -259,7 +259,7 @@ class CountingModel(AbstractCompiledLearner):
             paid = jnp.where(is_known[..., 0], self.process.expected_reward(model), extreme)
             law = jnp.where(is_known, model, jnp.eye(num_states)[:, None, :])
             policy = first_best(paid, self.process.closed(law), self.planning_discount)
-        counted = (state.counts, state.drawn, state.of_drawn, state.recent)
+        counted = (state.counts, state.members, state.of_members, state.recent)
         fields = (*counted, logits, policy, model, jnp.asarray(self.process.value(policy, model)))
         return Counted(*fields, state.place, state.time, state.behaviour, state.is_noise)
 

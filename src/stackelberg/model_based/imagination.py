@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -81,8 +83,7 @@ class Imagination(eqx.Module):
         """The mean return from first states over a whole episode, in the model and without a bonus."""
         of_start, of_plays = jr.split(key)
         starts = jax.vmap(world.reset)(jr.split(of_start, 4 * ensemble.num_members))
-        plain = Imagination(self.is_deterministic, self.disagreement, 0.0, self.knows_reward, self.knows_end)
-        plays = plain.plays(world, ensemble, actor, starts, of_plays, world.num_steps)
+        plays = dataclasses.replace(self, bonus=0.0).plays(world, ensemble, actor, starts, of_plays, world.num_steps)
         return jnp.mean(jnp.sum(plays.rewards * plays.counts, axis=0))
 
 

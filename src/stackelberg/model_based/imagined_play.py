@@ -369,7 +369,7 @@ class ImaginedPlay(AbstractEpisodeLearner):
 
     def pictured(self, state: Imagining) -> Mapping[str, Record]:
         """Where its best networks are wrong, and where the policy went in the last step."""
-        is_made = np.any(np.asarray(state.met.states) != np.asarray(state.met.thens), axis=-1)
+        is_made = np.any(np.asarray(state.met.actions) != 0.0, axis=-1)
         met = jax.tree.map(lambda leaf: leaf[is_made], state.met)
         lately = jax.tree.map(lambda leaf: leaf[-self.real_steps :], met)
         return {WHERE: where_met(self.environment, state.ensemble.chosen(state.elites), met, lately)}

@@ -82,9 +82,10 @@ def controls(budget: Budget) -> dict[str, ImaginedPlay]:
 
 def _continuous(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
     del on_progress
-    learners, seeds = controls(budget) | variants(budget), NUM_SEEDS[budget]
-    found = played(controls(budget), seeds, folder, "control")
-    found |= played(variants(budget), NUM_REPAIRED, folder, "control")
+    main, beside = controls(budget), variants(budget)
+    learners = main | beside
+    found = played(main, NUM_SEEDS[budget], folder, "control")
+    found |= played(beside, NUM_REPAIRED, folder, "control")
     measured, pictures = forked(budget, folder)
     for name, one in found.items():
         task = name.split(",")[0]
@@ -100,7 +101,7 @@ def _continuous(budget: Budget, folder: Path, on_progress: Callable[[Progress], 
         measured[f"{name}: promised less paid"] = Estimate.exact(
             float(np.mean(one["gap"][-1])), f"mean of {seeds} seeds"
         )
-    for kind, names in (("", controls(budget)), (", repaired and otherwise", variants(budget))):
+    for kind, names in (("", main), (", repaired and otherwise", beside)):
         for task in dict.fromkeys(name.split(", ")[0] for name in names):
             each = {name.split(", ", 1)[1]: found[name]["true_value"] for name in names if name.startswith(task)}
             first = learners[next(name for name in names if name.startswith(task))]

@@ -73,7 +73,8 @@ class GymnasiumControl(AbstractControl):
         """The simulator in which an episode begins, seeded by 32 bits of the key, and what is seen."""
         simulator = _simulator(self.task)
         words, row = simulator.shapes()
-        return jax.pure_callback(simulator.begun, (words, row), jr.bits(key), vmap_method="broadcast_all")
+        begin = functools.partial(simulator.begun, dtype=row.dtype)
+        return jax.pure_callback(begin, (words, row), jr.bits(key), vmap_method="broadcast_all")
 
     def seen(self, whole: Any) -> Float[AnyArray, "d"]:
         """The observation."""
@@ -86,7 +87,8 @@ class GymnasiumControl(AbstractControl):
         words, row = simulator.shapes()
         number, truth = jax.ShapeDtypeStruct((), row.dtype), jax.ShapeDtypeStruct((), jnp.dtype(bool))
         shapes = (words, row, number, truth)
-        made = jax.pure_callback(simulator.advanced, shapes, whole[0], action, vmap_method="broadcast_all")
+        advance = functools.partial(simulator.advanced, dtype=row.dtype)
+        made = jax.pure_callback(advance, shapes, whole[0], action, vmap_method="broadcast_all")
         return Advanced((made[0], made[1]), made[1], made[2], made[3])
 
     def reset(self, key: Key) -> Float[AnyArray, "d"]:
@@ -152,22 +154,22 @@ class Simulator:
         row = jax.ShapeDtypeStruct((self.num_features,), jnp.result_type(float))
         return jax.ShapeDtypeStruct((self.num_words,), jnp.dtype(np.int32)), row
 
-    def begun(self, seeds: Any) -> tuple[np.ndarray, np.ndarray]:
+    def begun(self, seeds: Any, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
         """First states and observations, one for each seed."""
         seeds = np.asarray(seeds)
         with self.lock:
-            made = [(self._shown(self.env.reset(seed=int(seed))[0]), self._words()) for seed in seeds.ravel()]
-        lead, dtype = seeds.shape, self.shapes()[1].dtype
-        return _stacked([words for _, words in made], lead), _stacked([row for row, _ in made], lead).astype(dtype)
+            made = [(self.task.shown(self.env.reset(seed=int(seed))[0]), self._words()) for seed in seeds.ravel()]
+        rows, words = zip(*made, strict=True)
+        return _stacked(words, seeds.shape), _stacked(rows, seeds.shape).astype(dtype)
 
-    def advanced(self, words: Any, actions: Any) -> tuple[np.ndarray, ...]:
+    def advanced(self, words: Any, actions: Any, dtype: Any) -> tuple[np.ndarray, ...]:
         """States, observations, rewards and ends after one step from each state."""
         words, actions = np.asarray(words), np.asarray(actions)
-        lead, dtype = words.shape[:-1], self.shapes()[1].dtype
+        lead = words.shape[:-1]
         rows = zip(words.reshape(-1, words.shape[-1]), actions.reshape(-1, actions.shape[-1]), strict=True)
         with self.lock:
             made = [self._one(state, action) for state, action in rows]
-        after, seen, paid, over = ([one[part] for one in made] for part in range(4))
+        after, seen, paid, over = zip(*made, strict=True)
         return (
             _stacked(after, lead),
             _stacked(seen, lead).astype(dtype),
@@ -179,31 +181,28 @@ class Simulator:
         self.restore(np.ascontiguousarray(words).view(np.float64))
         chosen = int(np.argmax(action)) if self.task.num_actions else np.clip(action, -1.0, 1.0)
         seen, paid, over, *_ = self.env.step(self.task.told(chosen)[0])
-        return self._words(), self._shown(seen), float(paid), bool(over)
+        return self._words(), self.task.shown(seen), float(paid), bool(over)
 
     def _words(self) -> Int32[np.ndarray, "w"]:
         """The state bit for bit, in words that every device carries as they are."""
         return np.ascontiguousarray(self.saved(), dtype=np.float64).view(np.int32).copy()
 
-    def _shown(self, seen: Any) -> Float[np.ndarray, "d"]:
-        return np.asarray(seen, dtype=float).ravel()
-
     def _tried(self, name: str) -> Float[np.ndarray, "d"]:
         """The size of each feature; every tenth step is made twice, and must be the same."""
         generator, shown = np.random.default_rng(0), []
-        words = self.begun(np.array(0))[0]
+        words = self.begun(np.array(0), float)[0]
         for step in range(TRIED):
             action = generator.uniform(-1.0, 1.0, self.action_size)
-            after, seen, paid, over = self.advanced(words, action)
+            after, seen, paid, over = self.advanced(words, action, float)
             if step % 10 == 0:
                 self.env.reset(seed=step)
-                again = self.advanced(words, action)
+                again = self.advanced(words, action, float)
                 if not all(
                     np.array_equal(one, other) for one, other in zip((after, seen, paid, over), again, strict=True)
                 ):
                     raise _not_pure(name, "it does another thing from the same state")
             shown.append(seen)
-            words = self.begun(np.array(step))[0] if over else after
+            words = self.begun(np.array(step), float)[0] if over else after
         return np.maximum(np.std(np.asarray(shown), axis=0), NARROWEST)
 
 
