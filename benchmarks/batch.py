@@ -6,11 +6,7 @@ others are the plain work that they are compared with: a ratio of 0.5 says that 
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -23,18 +19,27 @@ import stackelberg as sg
 from stackelberg._learner import advance, start
 from stackelberg.calculus.kernel import Gaussian, kernel_loss
 
-from .measure import Row, compare
+from .measure import Row, compare, elsewhere
 
 
 STEPS, ROWS = 100, 10_000
 PEER = "D3RLPY_PYTHON"
 EVERY = 10
 
+PRODUCTS = {"TD3BC": 11.5, "IQL": 15.0}
+"""Products of 256×256 matrices in a step: three for a network that learns, one for one that is only asked.
+
+TD3+BC: twin critics 6, their targets 2, the target actor 1; every other step the actor 3, a critic's answer to it and
+its slope 2. IQL: twin critics 6, their targets 2, the value 3 and once more at what follows, the actor 3. The first and
+last layers are a fiftieth of that and left out.
+"""
+
 
 def rows() -> list[Row]:
     """Baselines, kernel losses, and the leader's step."""
-    with peer() as asked:
+    with elsewhere(PEER, "offline_peer.py") as asked:
         made = [baseline("TD3BC", sg.TD3BC, asked), baseline("IQL", sg.ImplicitQLearning, asked)]
+    made += [floor("TD3BC", sg.TD3BC), floor("IQL", sg.ImplicitQLearning)]
     made += [kernel(size) for size in (256, 512, 1024)]
     for hidden in ((64, 64), (256, 256)):
         made += [
@@ -45,51 +50,49 @@ def rows() -> list[Row]:
     return [*made, summing()]
 
 
-@contextmanager
-def peer() -> Iterator[Callable[[str], float] | None]:
-    """Asks d3rlpy for the CPU seconds of 100 steps; None where its interpreter is not named."""
-    interpreter = os.environ.get(PEER)
-    if not interpreter:
-        yield None
-        return
-    script = Path(__file__).with_name("offline_peer.py")
-    with subprocess.Popen(
-        [interpreter, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-
-        def asked(name: str) -> float:
-            print(name, file=process.stdin, flush=True)
-            for line in process.stdout or ():
-                if line.startswith("SECONDS "):
-                    return float(line.split()[1])
-            raise RuntimeError(f"{interpreter} ended without an answer: is d3rlpy installed there?")
-
-        yield asked
-        process.stdin.close()
-
-
 def baseline(name: str, kind: Any, asked: Callable[[str], float] | None) -> Row:
     """A step of 256 rows, layers of 256×256, observations of three numbers."""
-    rng = np.random.default_rng(0)
-    seen, over = rng.normal(size=(ROWS, 3)), np.arange(ROWS) % 200 == 199
-    then = np.append(seen[1:], seen[-1:], axis=0)
-    learner = kind(sg.Dataset(seen, rng.uniform(-1.0, 1.0, (ROWS, 1)), rng.normal(size=ROWS), then, over))
-    run = start(learner, (0,))
-
-    def ours():
-        jax.block_until_ready(advance(learner, run, STEPS, monitor_every=STEPS)[0].state.critics)
-
     return compare(
         "batch",
         f"{name}: a step, batch 256, 256×256",
-        ours,
+        steps_of(kind),
         peer_seconds=None if asked is None else lambda: asked(name),
         peer_name="d3rlpy" if asked else "",
         units=STEPS,
         peer_units=STEPS,
         note="aim: ratio 2 or more" if asked else f"no peer: name an interpreter with d3rlpy by {PEER}",
+    )
+
+
+def steps_of(kind: Any) -> Callable[[], None]:
+    """Takes 100 steps."""
+    rng = np.random.default_rng(0)
+    seen, over = rng.normal(size=(ROWS, 3)), np.arange(ROWS) % 200 == 199
+    then = np.append(seen[1:], seen[-1:], axis=0)
+    learner = kind(sg.Dataset(seen, rng.uniform(-1.0, 1.0, (ROWS, 1)), rng.normal(size=ROWS), then, over))
+    run = start(learner, (0,))
+    return lambda: jax.block_until_ready(advance(learner, run, STEPS, monitor_every=STEPS)[0].state.critics)
+
+
+def floor(name: str, kind: Any) -> Row:
+    """The same step against the matrix products alone that no step can do without."""
+
+    @jax.jit
+    def products(rows, weights):
+        step = lambda left, _: (left @ weights, None)
+        return jax.lax.scan(step, rows, length=round(STEPS * PRODUCTS[name]))[0]
+
+    square = jr.normal(jr.key(0), (256, 256)) / 16.0
+    return compare(
+        "batch",
+        f"{name}: a step, share of the floor",
+        steps_of(kind),
+        peer=lambda: jax.block_until_ready(products(square, square)),
+        peer_name=f"{PRODUCTS[name]:g} products",
+        units=STEPS,
+        peer_units=STEPS,
+        repeats=9,
+        note="aim: ratio 0.7 or more",
     )
 
 

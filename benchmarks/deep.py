@@ -15,11 +15,13 @@ from stackelberg._learner import advance
 from stackelberg.solvers.deterministic_policies import BATCH
 
 from .contextual_peer import COPIES, LENGTH, ROLLOUT, peer as by_stable_baselines
-from .measure import Row, compare
+from .measure import Row, compare, elsewhere
 
 
 NUM_LEADERS = 10_000
 SAMPLED = 200
+RLLIB = "RLLIB_PYTHON"
+"""Of the environment: names an interpreter that has RLlib, whose pins do not go together with ours."""
 
 
 def rows() -> list[Row]:
@@ -55,7 +57,7 @@ def rows() -> list[Row]:
             target=20e-6,
             note="no peer",
         ),
-        contextual(),
+        *contextual(),
         compare(
             "deep",
             "12 games × 5 seeds × 500,000 leader steps, pretraining included",
@@ -67,26 +69,39 @@ def rows() -> list[Row]:
     ]
 
 
-def contextual() -> Row:
-    """A contextual follower of 64×64 by PPO, 64 copies: CPU seconds an environment step."""
+def contextual() -> list[Row]:
+    """A contextual follower of 64×64 by PPO, 64 copies: CPU seconds an environment step, against two peers."""
     learner = sg.ContextualPPO(sg.iterated_matrix_game("prisoners_dilemma", LENGTH, is_mixed=True), COPIES, ROLLOUT)
     run, _ = sg.train(learner, 1)
     other, steps = by_stable_baselines(), 10
+    name = "contextual PPO, 64×64, 64 copies: an environment step"
+    units = {"units": steps * COPIES * ROLLOUT, "peer_units": COPIES * ROLLOUT, "target": 6e-6}
 
     def ours():
         jax.block_until_ready(advance(learner, run, steps, monitor_every=steps)[0].state.policies)
 
-    return compare(
+    first = compare(
         "deep",
-        "contextual PPO, 64×64, 64 copies: an environment step",
+        name,
         ours,
         peer=other,
         peer_name="SB3" if other else "",
-        units=steps * COPIES * ROLLOUT,
-        peer_units=COPIES * ROLLOUT,
-        target=6e-6,
-        note="" if other else "no peer: install stable-baselines3 to compare",
+        note="aim: ratio 4 or more" if other else "no peer: install stable-baselines3 to compare",
+        **units,
     )
+    with elsewhere(RLLIB, "contextual_rllib.py") as asked:
+        if asked is None:
+            return [first]
+        told = compare(
+            "deep",
+            name,
+            ours,
+            peer_seconds=lambda: asked("rollout"),
+            peer_name="RLlib",
+            note="aim: ratio 8 or more",
+            **units,
+        )
+        return [first, told]
 
 
 def in_numpy(game: sg.IteratedMatrixGame, leader: np.ndarray) -> float:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import statistics
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -30,6 +34,38 @@ class Row:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@contextmanager
+def elsewhere(variable: str, script: str) -> Iterator[Callable[[str], float] | None]:
+    """Asks a peer whose pins do not go together with ours, in an interpreter of its own, for CPU seconds.
+
+    `variable`: of the environment, which names the interpreter; None is given where it is not set.  `script`: beside
+    this file; it answers each line that it is sent with a line "SECONDS ...".
+    """
+    interpreter = os.environ.get(variable)
+    if not interpreter:
+        yield None
+        return
+    with subprocess.Popen(
+        [interpreter, str(Path(__file__).with_name(script))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def asked(name: str) -> float:
+            print(name, file=process.stdin, flush=True)
+            for line in process.stdout or ():
+                if line.startswith("SECONDS "):
+                    return float(line.split()[1])
+            raise RuntimeError(f"{interpreter} ended without an answer: does {script} run there?")
+
+        yield asked
+        process.stdin.close()
 
 
 def cpu_seconds(work: Callable[[], Any]) -> float:

@@ -6,6 +6,7 @@ import pytest
 from scipy.signal import lfilter
 
 import stackelberg as sg
+from stackelberg.batch.learning import restlessness
 from stackelberg.calculus.precision import exact
 from stackelberg.calculus.total_derivative import Direct, total_derivative
 
@@ -74,3 +75,13 @@ def test_a_learner_that_comes_to_rest_is_not_called_going_round():
     learner = sg.StackelbergLearner(problem.moments, problem.policy, weight=1e3)
     _, metrics = sg.advance(learner, sg.start(learner, (0,)), 100)
     assert not sg.oscillation(metrics["pessimistic"][:, 0, 0]).goes_round
+
+
+def test_a_policy_that_goes_round_is_warned_of():
+    """The twins: one that came to rest, and a path too short to tell."""
+    time = np.arange(200)
+    (told,) = restlessness(0.5 + 0.1 * np.cos(2.0 * np.pi * time / 25.0))
+    assert "every 25 steps" in told
+    assert "learning_rate" in told
+    assert restlessness(1.0 - 0.97**time) == ()
+    assert restlessness(np.cos(time[:30])) == ()

@@ -11,15 +11,18 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from jaxtyping import Float
 
 from .. import _boundary as boundary
 from .._record import Estimate, plain
+from .._types import AnyArray
 from ..calculus.precision import exact
 from ..games.dataset import Dataset
 from ..rl.batch_policy import AbstractBatchPolicy
 from .cloning import EXAMPLE, HIDDEN, cloned
 from .consistency import PLUG_IN, consistent
 from .last_layer import last_layer_features
+from .oscillation import FEWEST, oscillation
 from .problem import Problem, problem_of, values_on
 from .reward_scale import RewardScale
 from .stackelberg_learner import Leader, StackelbergLearner
@@ -39,6 +42,12 @@ Tree = TypeVar("Tree")
 
 RULES: tuple[Rule, ...] = ("bound", "local")
 CRITICS: tuple[CriticKind, ...] = ("random", "learned")
+
+DEVIATION = 0.135
+"""Of continuous actions' normal draw inside tanh where learning begins: little, since what will be played is greedy."""
+
+RATES = {"table": 0.1, "choice": 3e-3, "number": 1e-3}
+"""Of Adam: for tables, for networks that choose among actions, and for those whose actions are numbers."""
 
 FEW = 5.0
 """Rows for each state and action that is met, below which the radius is not to be trusted."""
@@ -76,7 +85,7 @@ class LearnedPolicy:
     - `policy`: the policy.  `weight`: the λ that it was learned with, chosen by the log alone.
     - `value`: its value for each step (1 - discount times the discounted return), in reward units: that of the most
       consistent critic, from the least consistent value on; no upper end is claimed.
-    - `behaviour`: what the logging policy earned in the same units, by the same bound.
+    - `behaviour`: what imitating the log earns in the same units, by the same bound; of continuous actions, greedily.
     - `candidates`: one for each weight.  `stationarity`: of the one chosen.
     - `warnings`: sentences that say when not to trust the answer; none when nothing was noticed.
     """
@@ -144,8 +153,9 @@ def learn_policy(
     - `rule`: by what one is chosen: "bound", the lower bound, or "local", see `Candidate`. Tables take the first when
       left out, features the second: their bound lets a critic fall wherever its features allow it, which is too careful
       to choose by.
-    - `num_steps`, `learning_rate`: of Adam, from cloned behaviour on; the rate is 0.1 for tables and 0.003 for networks
-      when left out.
+    - `num_steps`, `learning_rate`: of Adam, from cloned behaviour on; the rate is 0.1 for tables, 0.003 for networks
+      and 0.001 where actions are continuous, when left out. Continuous actions are cloned greedily (`cloned`, with a
+      deviation of 0.135), and are to be played so.
     - `critic`: "random" features of a kernel, or "learned", the last layer of a network, see `last_layer_features`.
     - `num_features`, `kernel`, `bandwidth`: of the critic, see `features_for`; there are half as many test features
       again, which are always random. `hidden`: layers of the policy. Tables need none of these.
@@ -157,29 +167,32 @@ def learn_policy(
     log = boundary.instance("data", data, Dataset, EXAMPLE)
     low, high = _own_range(log) if reward_range is None else reward_range
     scale = RewardScale(float(low), float(high), discount)
-    start = cloned(log, hidden=hidden, seed=seed)
+    start = cloned(log, hidden=hidden, deviation=DEVIATION, seed=seed)
     steps = boundary.whole_number("num_steps", num_steps, low=1)
     is_table = bool(log.num_states and log.num_actions)
     by: Any = boundary.one_of("rule", ("bound" if is_table else "local") if rule is None else rule, RULES)
     is_learned = boundary.one_of("critic", critic, CRITICS) == "learned" and not is_table
-    rate = (0.1 if is_table else 3e-3) if learning_rate is None else learning_rate
+    own = "table" if is_table else "choice" if log.num_actions else "number"
+    rate = RATES[own] if learning_rate is None else learning_rate
     kind = {"num_features": num_features, "kernel": kernel, "bandwidth": bandwidth, "start_share": start_share}
 
     with jax.enable_x64(True):
         features = last_layer_features(log, start, scale, width=num_features, seed=seed) if is_learned else None
         problem = problem_of(log, start, scale, seed=seed, critic=features, **kind)
         problem = problem._replace(moments=traced(problem.moments))
-        base, found = judged(problem, start, PLUG_IN, level), []
+        base, found, paths = judged(problem, start, PLUG_IN, level), [], []
         for turn, weight in enumerate(weights):
             learner = StackelbergLearner(problem.moments, start, "penalty", weight, leader=leader, learning_rate=rate)
-            found.append(judged(problem, learned_by(learner, steps), weight, level))
+            policy, path = path_of(learner, steps)
+            found.append(judged(problem, policy, weight, level))
+            paths.append(path)
             on_progress((turn + 1) / len(weights))
     best, part = chosen(found, scale.high - scale.low, by)
     held = jax.tree.map(np.asarray, problem.moments)  # what leaves is NumPy's
     learner = StackelbergLearner(held, best.policy, "penalty", best.weight, learning_rate=rate)
     with jax.enable_x64(True):
         certificate = stationarity(traced(learner), best.policy)
-    notes = _warnings(best, part, base, problem, reward_range is None)
+    notes = _warnings(best, part, base, problem, reward_range is None) + restlessness(paths[found.index(best)])
     method = f"most consistent critic; low: least of those consistent at level {float(level):g}, no high"
     return LearnedPolicy(
         best.policy,
@@ -200,20 +213,27 @@ def traced(learner: Tree) -> Tree:
     return jax.tree.map(strong, learner)
 
 
-@exact
 def learned_by(learner: StackelbergLearner, num_steps: int) -> AbstractBatchPolicy:
     """The policy after so many steps, in double precision and of NumPy arrays."""
+    return path_of(learner, num_steps)[0]
+
+
+@exact
+def path_of(learner: StackelbergLearner, num_steps: int) -> tuple[AbstractBatchPolicy, Float[AnyArray, "n"]]:
+    """The same, and what the leader was paid in every step."""
     return climbed(traced(learner), num_steps)
 
 
 @eqx.filter_jit
-def climbed(learner: StackelbergLearner, num_steps: int) -> AbstractBatchPolicy:
-    """The policy after so many steps."""
+def climbed(learner: StackelbergLearner, num_steps: int) -> tuple[AbstractBatchPolicy, Float[AnyArray, "n"]]:
+    """The policy after so many steps, and what the leader was paid in every one."""
 
     def step(state, n):
-        return learner.update(state, (), n, jr.key(0))[0], None
+        after, metrics = learner.update(state, (), n, jr.key(0))
+        return after, metrics["pessimistic"]
 
-    return jax.lax.scan(step, learner.init(jr.key(0)), jnp.arange(num_steps))[0].policy
+    ended, path = jax.lax.scan(step, learner.init(jr.key(0)), jnp.arange(num_steps))
+    return ended.policy, path
 
 
 def chosen(candidates: Sequence[Candidate], span: float, rule: Rule = "bound") -> tuple[Candidate, float]:
@@ -270,6 +290,17 @@ def _rows_for_each(log: Dataset) -> float:
     if not (log.num_states and log.num_actions):
         return np.inf
     return len(log) / len(np.unique(log.state * log.num_actions + log.chosen))
+
+
+def restlessness(path: Float[AnyArray, "n"]) -> tuple[str, ...]:
+    """Whether the policy went round instead of coming to rest."""
+    told = oscillation(path) if len(path) >= FEWEST else None
+    if told is None or not told.goes_round:
+        return ()
+    return (
+        f"The policy did not come to rest: what it is paid goes up and down every {told.period:.0f} steps. Take a "
+        "smaller learning_rate.",
+    )
 
 
 def _warnings(best: Candidate, part: float, base: Candidate, problem: Problem, is_own_range: bool) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from ..._claims import Budget, Claim
 from ..._record import Estimate
 from ..._types import AnyArray, Key
 from ...batch.cloning import cloned
-from ...batch.learning import learn_policy
+from ...batch.learning import DEVIATION, learn_policy
 from ...batch.reward_scale import RewardScale
 from ...games.control import AbstractControl, Act, episode_returns
 from ...games.dataset import Dataset, joined_logs
@@ -196,7 +196,7 @@ def _tier_row(
             "lower": learned.value.low,
             "promised": learned.value.value,
         }
-        start_from = cloned(data, hidden=(64, 64), seed=seed)
+        start_from = cloned(data, hidden=(64, 64), deviation=DEVIATION, seed=seed)
         simpler = continuous_baselines(data, start_from, 0.97, num_steps=num_steps, seed=seed, names=names)
         found |= {name: greedy_return(world, policy) for name, policy in simpler.items()}
         for name, value in found.items():

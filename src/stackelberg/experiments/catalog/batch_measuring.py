@@ -61,7 +61,7 @@ def _learned(learners: StackelbergLearner, num_steps: int) -> Float[AnyArray, "g
     arrays, rest = eqx.partition(learners, eqx.is_array)
 
     def one(leaves):
-        return as_commitment(climbed(eqx.combine(leaves, rest), num_steps))
+        return as_commitment(climbed(eqx.combine(leaves, rest), num_steps)[0])
 
     return jax.lax.map(one, arrays)
 

@@ -26,7 +26,8 @@ from .measuring import kept, mean, plain_curves, share
 PRESETS: Mapping[str, Callable[..., ImaginedPlay]] = {"PAL": policy_as_leader, "MAL": model_as_leader}
 
 NUM_SEEDS: dict[Budget, int] = {"smoke": 2, "small": 10, "full": 10}
-NUM_CHANGED: dict[Budget, int] = {"smoke": 2, "small": 5, "full": 10}
+NUM_ORDERS: dict[Budget, int] = {"smoke": 2, "small": 5, "full": 10}
+NUM_CHANGED: dict[Budget, int] = {"smoke": 2, "small": 10, "full": 20}
 
 SOLVED = {"pendulum": -200.0, "cart-pole": 475.0, "MuJoCo's pendulum": 950.0}
 
@@ -149,7 +150,8 @@ def changes(budget: Budget) -> dict[str, ImaginedPlay]:
     made = {f"goal, {name}": preset(PointMass(), **point) for name, preset in PRESETS.items()}
     if budget == "smoke":
         return made
-    shorter, turned = {"later": Pendulum(0.6), **sizes}, point | {"later": PointMass(gain=-1.0)}
+    shorter = {"later": Pendulum(0.6), **sizes}
+    turned = point | {"later": PointMass(gain=-1.0), "num_iterations": 44}
     for name, preset in PRESETS.items():
         made[f"dynamics, {name}"] = preset(Pendulum(), **shorter)
         window = {"window": FORGETTING} if name == "PAL" else {}
@@ -210,7 +212,7 @@ def orders(budget: Budget) -> dict[str, ImaginedPlay]:
 
 def _orders(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
     del on_progress
-    learners, seeds = orders(budget), NUM_CHANGED[budget]
+    learners, seeds = orders(budget), NUM_ORDERS[budget]
     found = played(learners, seeds, folder, "order")
     measured = {}
     for name, one in found.items():
