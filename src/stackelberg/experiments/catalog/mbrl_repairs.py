@@ -117,7 +117,8 @@ def forked(budget: Budget, folder: Path) -> tuple[dict[str, Estimate], dict[str,
         found |= {name: {key: values[place] for key, values in made.items()} for place, name in enumerate(names)}
     measured, rows = {}, []
     for name in SHOWN[budget]:
-        tells = mean(np.mean(found[name]["told"] > FAR, axis=1), "seeds, share of the networks")
+        each = mean(np.mean(found[name]["told"] > FAR, axis=1), "seeds, share of the networks")
+        tells = Estimate(each.value, max(each.low, 0.0), min(each.high, 1.0), each.method)
         goes = share(int(np.sum(found[name]["true"] > FAR)), seeds, "seeds")
         measured[f"fork, {name}: tells"], measured[f"fork, {name}: goes"] = tells, goes
         rows.append([tells, goes])
