@@ -31,10 +31,9 @@ HIDDEN = (32, 32)
 
 
 class Cloning(AbstractCompiledLearner):
-    """Adam on the likelihood of the log's actions, or on how near greedy actions are to them, by minibatches.
+    """Adam on the likelihood of the log's actions, by minibatches.
 
     - `data`: the log.  `policy`: where it starts.  `batch_size`: rows for each step.  `learning_rate`: of Adam.
-    - `is_greedy`: whether the mean square of greedy less logged actions is made small, of continuous ones.
     """
 
     observation: Float[AnyArray, "n d"]
@@ -42,17 +41,13 @@ class Cloning(AbstractCompiledLearner):
     policy: AbstractBatchPolicy
     batch_size: int = eqx.field(static=True)
     learning_rate: float
-    is_greedy: bool = eqx.field(static=True)
 
-    def __init__(
-        self, data: Any, policy: Any, batch_size: Any = 256, learning_rate: Any = 3e-3, is_greedy: Any = False
-    ) -> None:
+    def __init__(self, data: Any, policy: Any, batch_size: Any = 256, learning_rate: Any = 3e-3) -> None:
         log = boundary.instance("data", data, Dataset, EXAMPLE)
         self.observation, self.action = log.observation, log.action
         self.policy = boundary.instance("policy", policy, AbstractBatchPolicy, "sg.blank_batch_policy(...)")
         self.batch_size = boundary.whole_number("batch_size", batch_size, low=1)
         self.learning_rate = boundary.real_number("learning_rate", learning_rate, low=0.0, low_open=True)
-        self.is_greedy = boundary.boolean("is_greedy", is_greedy)
 
     @property
     def precision(self) -> Precision:
@@ -61,9 +56,7 @@ class Cloning(AbstractCompiledLearner):
 
     @property
     def meanings(self) -> Mapping[str, Metric]:
-        """What is climbed."""
-        if self.is_greedy:
-            return {"squared_error": Metric("mean squared greedy less logged action", "action²", "leader", "lower")}
+        """The likelihood."""
         return {"log_likelihood": Metric("mean log-likelihood of the log's actions", "", "leader", "higher")}
 
     def init(self, key: Key) -> Leading:
@@ -79,15 +72,10 @@ class Cloning(AbstractCompiledLearner):
     def update(self, state: Leading, batch: Any, n: Any, key: Key) -> tuple[Leading, Metrics]:
         """One step up."""
         seen, done = jnp.asarray(self.observation)[batch], jnp.asarray(self.action)[batch]
-
-        def loss(policy):
-            if self.is_greedy:
-                return jnp.mean((policy.greedy(seen) - done) ** 2)
-            return -jnp.mean(policy.log_chance(seen, done))
-
+        loss = lambda policy: -jnp.mean(policy.log_chance(seen, done))
         value, slope = eqx.filter_value_and_grad(loss)(state.policy)
         policy, memory = moved(state.policy, state.memory, slope, self.learning_rate)
-        return Leading(policy, memory), {"squared_error": value} if self.is_greedy else {"log_likelihood": -value}
+        return Leading(policy, memory), {"log_likelihood": -value}
 
     def commitment(self, state: Leading) -> AnyArray:
         """The policy as one array."""
@@ -106,14 +94,14 @@ def cloned(
     """The policy that imitates a log.
 
     Where states and actions can be counted: the shares of each state's actions, with `pseudo_count` for each action.
-    Otherwise a network of `hidden` layers, by `num_steps` steps of Adam on the likelihood.
+    Otherwise a network of `hidden` layers, by `num_steps` steps of Adam.
 
-    `deviation`: where actions are continuous, of the normal draw inside tanh; greedy actions are then made as near to
-    the log's as can be. When left out it is part of what is likely: one number for all states, and a wide one where
-    many of the log's actions stand at the edge, since tanh gets there only far out. Such a policy imitates the log's
-    greedy actions well, and its draws badly.
+    `deviation`: where actions are continuous, what the normal draw inside tanh gets in place of the likeliest one. That
+    is one number for all states, and a wide one where many of the log's actions stand at the edge, since tanh gets
+    there only far out: greedy actions then imitate the log well, and draws badly.
     """
     boundary.instance("data", data, Dataset, EXAMPLE)
+    wide = None if deviation is None else boundary.real_number("deviation", deviation, low=0.0, low_open=True)
     if data.num_states and data.num_actions:
         counts = np.full((data.num_states, data.num_actions), float(pseudo_count))
         np.add.at(counts, (data.state, data.chosen), 1.0)
@@ -123,11 +111,9 @@ def cloned(
     blank = blank_batch_policy(
         data.num_actions, data.num_states, data.action.shape[1], by.centre, by.scale, hidden, key
     )
-    is_greedy = deviation is not None and isinstance(blank, TanhGaussian)
-    if is_greedy:
-        given = boundary.real_number("deviation", deviation, low=0.0, low_open=True)
-        wide = np.full(data.action.shape[1], given)
-        blank = eqx.tree_at(lambda one: one.log_deviation, blank, logarithm_on_host(wide))
-    learner = Cloning(data, blank, is_greedy=is_greedy)
+    learner = Cloning(data, blank)
     run, _ = advance(learner, start(learner, (seed,)), boundary.whole_number("num_steps", num_steps, low=1))
-    return jax.tree.map(lambda leaf: np.asarray(leaf[0, 0], dtype=np.float64), run.state.policy)
+    made = jax.tree.map(lambda leaf: np.asarray(leaf[0, 0], dtype=np.float64), run.state.policy)
+    if wide is None or not isinstance(made, TanhGaussian):
+        return made
+    return eqx.tree_at(lambda one: one.log_deviation, made, logarithm_on_host(np.full_like(made.log_deviation, wide)))

@@ -85,7 +85,8 @@ class LearnedPolicy:
     - `policy`: the policy.  `weight`: the λ that it was learned with, chosen by the log alone.
     - `value`: its value for each step (1 - discount times the discounted return), in reward units: that of the most
       consistent critic, from the least consistent value on; no upper end is claimed.
-    - `behaviour`: what imitating the log earns in the same units, by the same bound; of continuous actions, greedily.
+    - `behaviour`: what imitating the log earns in the same units, by the same bound; its draws are narrow where actions
+      are continuous.
     - `candidates`: one for each weight.  `stationarity`: of the one chosen.
     - `warnings`: sentences that say when not to trust the answer; none when nothing was noticed.
     """
@@ -154,8 +155,8 @@ def learn_policy(
       left out, features the second: their bound lets a critic fall wherever its features allow it, which is too careful
       to choose by.
     - `num_steps`, `learning_rate`: of Adam, from cloned behaviour on; the rate is 0.1 for tables, 0.003 for networks
-      and 0.001 where actions are continuous, when left out. Continuous actions are cloned greedily (`cloned`, with a
-      deviation of 0.135), and are to be played so.
+      and 0.001 where actions are continuous, when left out. Those begin with narrow draws (`cloned`, a deviation of
+      0.135) and are to be played greedily.
     - `critic`: "random" features of a kernel, or "learned", the last layer of a network, see `last_layer_features`.
     - `num_features`, `kernel`, `bandwidth`: of the critic, see `features_for`; there are half as many test features
       again, which are always random. `hidden`: layers of the policy. Tables need none of these.

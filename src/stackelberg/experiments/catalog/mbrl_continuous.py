@@ -191,7 +191,7 @@ def _nonstationary(budget: Budget, folder: Path, on_progress: Callable[[Progress
             each,
             x_label="steps in the world",
             y_label="return of the exploring policy (reward)",
-            title=f"A change of {kind}, {seeds} seeds",
+            title=f"The world changes: {kind}, {seeds} seeds",
         )
     return Evidence(measured, pictures)
 
