@@ -29,16 +29,22 @@ REPAIRS: Mapping[str, Mapping[str, Any]] = {
     "first data": {"initial_steps": 200},
     "noise": {"noise": 0.5},
     "agent reward": {"promise": 0.5},
+    "loss before promise": {"promise": 0.02},
     "optimism": {"bonus": 1.0},
     "pessimism": {"bonus": -1.0},
     "soft follower": {"entropy": 0.3},
     "PAL": {},
 }
-"""What each adds to model-as-leader that begins with 20 random steps; policy-as-leader beside them."""
+"""What each adds to model-as-leader that begins with 20 random steps; policy-as-leader beside them.
+
+"Loss before promise" is the lexicographic objective as far as gradients go: a promise that counts for little next to
+the loss decides where the data do not.
+"""
 
 ON_THE_POLE: Mapping[str, Mapping[str, Any]] = {
     "noise": {"noise": 0.3},
     "agent reward": {"promise": 0.3},
+    "loss before promise": {"promise": 0.02},
     "optimism": {"bonus": 0.1},
     "pessimism": {"bonus": -0.1},
     "soft follower": {"entropy": 0.05},
