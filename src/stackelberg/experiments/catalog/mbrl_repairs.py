@@ -123,8 +123,7 @@ def forked(budget: Budget, folder: Path) -> tuple[dict[str, Estimate], dict[str,
         found |= {name: {key: values[place] for key, values in made.items()} for place, name in enumerate(names)}
     measured, rows = {}, []
     for name in SHOWN[budget]:
-        each = mean(np.mean(found[name]["told"] > FAR, axis=1), "seeds, share of the networks")
-        tells = Estimate(each.value, max(each.low, 0.0), min(each.high, 1.0), each.method)
+        tells = mean(np.mean(found[name]["told"] > FAR, axis=1), "seeds, share of the networks", (0.0, 1.0))
         goes = share(int(np.sum(found[name]["true"] > FAR)), seeds, "seeds")
         measured[f"fork, {name}: tells"], measured[f"fork, {name}: goes"] = tells, goes
         rows.append([tells, goes])

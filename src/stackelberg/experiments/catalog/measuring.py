@@ -12,13 +12,16 @@ from scipy import stats
 from ..._record import Estimate, Record
 
 
-def mean(values: Float[np.ndarray, "n"], what: str) -> Estimate:
-    """The mean with its 95 % Student interval."""
+def mean(
+    values: Float[np.ndarray, "n"], what: str, within: tuple[float, float] = (float("-inf"), float("inf"))
+) -> Estimate:
+    """The mean with its 95 % Student interval, as far as that lies `within` what a mean can be."""
     middle, error = float(np.mean(values)), float(stats.sem(values))
     if error == 0.0:
         return Estimate(middle, middle, middle, f"mean of {len(values)} {what}, all equal")
     low, high = stats.t.interval(0.95, len(values) - 1, middle, error)
-    return Estimate(middle, float(low), float(high), f"mean of {len(values)} {what}, 95% Student interval")
+    low, high = max(float(low), within[0]), min(float(high), within[1])
+    return Estimate(middle, low, high, f"mean of {len(values)} {what}, 95% Student interval")
 
 
 def share(holding: int, total: int, what: str) -> Estimate:
