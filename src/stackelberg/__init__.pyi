@@ -115,6 +115,7 @@ from .games.adapters.gymnasium_control import GymnasiumControl
 from .games.adapters.gymnasium_logs import gymnasium_log, gymnasium_returns
 from .games.adapters.minari import from_minari, to_minari
 from .games.domains.allocation import AllocationGame
+from .games.counted_game import CountedGame
 from .games.domains.crossing import CrossingGame
 from .games.domains.leader_memory import WithLeaderMemory
 from .games.domains.matrix_design import MatrixDesignGame
@@ -123,6 +124,7 @@ from .games.domains.ordinal import iterated_matrix_game, matrix_game, matrix_gam
 from .solvers.deterministic_policies import DeterministicPolicies
 from .followers.query import AbstractQueryOracle
 from .followers.asking_all import ExactOracle
+from .followers.counting import counted_game
 from .followers.inner_ppo import InnerPPO
 from .followers.inner_q_learning import InnerQLearning
 from .followers.recurrent import RecurrentFollower
