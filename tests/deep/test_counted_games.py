@@ -16,7 +16,7 @@ LEADERS = np.eye(2)[np.arange(64)[:, None] >> np.arange(6) & 1]
 
 
 def _by_hand(**changes):
-    """Two states; from the first, `stay` leads to either in 3 of 4 cases and 1 of 4, and once in five plays it stops."""
+    """Two states: staying in the first leads to either, 3 times in 4 and once in 4; once in five plays it stops."""
     counts = np.zeros((2, 1, 2, 2))
     counts[0, 0, 0] = 12, 4
     counts[1, 0, 0] = 0, 8

@@ -45,6 +45,38 @@ def test_the_mean_over_plays_is_the_gradient_of_the_leaders_value(announcement):
         assert sampled(sg.SampledHypergradient(10, is_aware=False)) > 8.0
 
 
+def test_drawn_announcements_climb_the_value_of_drawing():
+    """All 16 announcements of a game of two stages and two states, each played exactly: the mean slope is the gradient
+    of the expected value. The twin counts the states that were played alone."""
+    game = sg.random_markov_game(2, 2, 2, 2, seed=1, follower_discount=0.9)
+    where = sg.MarkovWorld(game, sg.QuantalResponse(4.0))
+    every = np.eye(2)[np.indices((2,) * 4).reshape(4, -1).T].reshape(16, 2, 2, 2)
+    with jax.enable_x64(True):
+        values = jnp.array([game.leader_value(one, where.follower(game, one)) for one in every])
+        agent = sg.SampledHypergradient(10, is_drawn=True)
+        state = agent.init(where.rules, jax.random.key(0))
+        logits = jax.random.normal(jax.random.key(1), state.logits.shape)
+        state = eqx.tree_at(lambda state: state.logits, state, logits)
+        chance = lambda logits: jnp.prod(jnp.sum(jax.nn.softmax(logits, axis=-1) * every, axis=-1), axis=(1, 2))
+        exact = jax.grad(lambda logits: chance(logits) @ values)(logits)
+        episode = where.play(every[0], jax.random.key(2))
+
+        def mean(slope):
+            return sum(
+                share * slope(eqx.tree_at(lambda one: one.commitment, episode, jnp.asarray(one)), value)
+                for share, one, value in zip(chance(logits), every, values, strict=True)
+            )
+
+        gain = lambda value: jnp.full(2, value - 0.5)
+        found = mean(lambda episode, value: agent.slope(where.rules, state, episode, gain(value)))
+        np.testing.assert_allclose(found, exact, atol=1e-12)
+        blind = sg.SampledHypergradient(10, is_aware=False)
+        wrong = mean(lambda episode, value: blind.slope(where.rules, state, episode, gain(value)))
+        assert np.abs(wrong - exact).max() > 0.01
+        drawn = agent.announce(where.rules, state, 0, jax.random.key(3))
+        np.testing.assert_array_equal(jnp.sort(drawn, axis=-1), np.broadcast_to([0.0, 1.0], drawn.shape))
+
+
 def test_it_climbs():
     """The last announcements are worth more than uniform play, over eight games; without a step they would not be."""
     places = [

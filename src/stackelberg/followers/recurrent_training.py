@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from .. import _boundary as boundary
 from .._learner import Metrics, train
 from .._runs import Metric
 from .._types import AnyArray, Key
+from ..calculus.simplex import log_quantal_choice
 from ..games.environment import AbstractEnvironment, Box
 from ..rl.learner import AbstractEpisodeLearner
 from ..rl.policy import network
@@ -27,15 +29,16 @@ from .trials import first_trial, only_follower, trial_step
 
 
 class Acquainted(eqx.Module):
-    """The follower's networks, a critic on the same memory, and their optimiser's moments."""
+    """The follower's networks, a critic and a guess at the leader on the same memory, and their optimiser's moments."""
 
     follower: Recurrent
     critic: eqx.nn.MLP
+    guesser: eqx.nn.MLP
     moments: Any
 
 
 class Acquaintances(eqx.Module):
-    """What followers saw, did and were paid, `(e, n)`: trials, and then the play that counts.
+    """What followers saw, did and were paid, `(e, n)`: trials, and then the play that counts; and their `leaders`.
 
     `is_over` marks ends of plays; `counts` holds up to the end of the last one, `is_random` for actions not of the
     policy's choosing.
@@ -48,6 +51,7 @@ class Acquaintances(eqx.Module):
     is_over: Bool[AnyArray, "*e n"]
     counts: Bool[AnyArray, "*e n"]
     is_random: Bool[AnyArray, "*e n"]
+    leaders: Float[AnyArray, "*e o a"]
 
 
 class RecurrentTraining(AbstractEpisodeLearner):
@@ -60,6 +64,8 @@ class RecurrentTraining(AbstractEpisodeLearner):
     - `trace`: λ of generalised advantage estimation, across plays.  `entropy`: weight of the policy's entropy.
     - `trial_weight`: of what trials pay: with 1 looking around has to pay off within the acquaintance, with 0 it is
       free, and nothing but the last play counts.
+    - `guess_weight`: of the cross-entropy of a guess, from the memory, at what the leader answers where. Leaders are
+      drawn here, so that they are known; what is worth remembering is then learned from every step and not from pay.
 
     In the last play nothing is remembered any more, as when it counts.
     """
@@ -76,6 +82,7 @@ class RecurrentTraining(AbstractEpisodeLearner):
     num_steps: int
     trial_weight: float
     exploration: float
+    guess_weight: float
 
     def __init__(
         self,
@@ -91,6 +98,7 @@ class RecurrentTraining(AbstractEpisodeLearner):
         num_steps: Any = 500,
         trial_weight: Any = 0.0,
         exploration: Any = 0.5,
+        guess_weight: Any = 1.0,
     ) -> None:
         self.environment = boundary.instance("environment", environment, AbstractEnvironment, EXAMPLE)
         self.num_trials = boundary.whole_number("num_trials", num_trials, low=1)
@@ -104,6 +112,7 @@ class RecurrentTraining(AbstractEpisodeLearner):
         self.num_steps = boundary.whole_number("num_steps", num_steps, low=1)
         self.trial_weight = boundary.real_number("trial_weight", trial_weight, low=0.0, high=1.0)
         self.exploration = boundary.real_number("exploration", exploration, low=0.0, high=1.0)
+        self.guess_weight = boundary.real_number("guess_weight", guess_weight, low=0.0)
         only_follower(self.environment)
         leader_sizes(self.environment)
 
@@ -115,12 +124,13 @@ class RecurrentTraining(AbstractEpisodeLearner):
         }
 
     def init(self, key: Key) -> Acquainted:
-        """A policy near uniform, a critic that expects nothing."""
-        of_follower, of_critic = jr.split(key)
+        """A policy near uniform, a critic that expects nothing, a guess at anything."""
+        of_follower, of_critic, of_guesser = jr.split(key, 3)
         follower = blank_recurrent(self.environment, self.width, of_follower)
         critic = network(int(follower.policy.in_size) + 1, 1, (self.width,), of_critic, last=0.01)
-        learned: Any = (follower, critic)
-        return Acquainted(follower, critic, self._adam.init(learned))
+        guesser = network(self.width, math.prod(leader_sizes(self.environment)), (self.width,), of_guesser, last=0.01)
+        learned: Any = (follower, critic, guesser)
+        return Acquainted(follower, critic, guesser, self._adam.init(learned))
 
     def sample(self, state: Acquainted, n: Any, key: Key) -> Acquaintances:
         """Acquaintances with random leaders."""
@@ -133,10 +143,10 @@ class RecurrentTraining(AbstractEpisodeLearner):
     def update(self, state: Acquainted, batch: Acquaintances, n: Any, key: Key) -> tuple[Acquainted, Metrics]:
         """Several steps of Adam, each through the whole of every memory."""
         del key
-        learned: Any = (state.follower, state.critic)
+        learned: Any = (state.follower, state.critic, state.guesser)
         counts = batch.counts.astype(batch.rewards.dtype)
         total = jnp.sum(counts)
-        _, values = jax.vmap(lambda one: self._along(learned[0], learned[1], one))(batch)
+        _, values, _ = jax.vmap(lambda one: self._along(learned[0], learned[1], one))(batch)
         after = jnp.concatenate([values[:, 1:], jnp.zeros_like(values[:, :1])], axis=1)
         goes_on = jnp.concatenate([counts[:, 1:], jnp.zeros_like(counts[:, :1])], axis=1)
         chosen = counts * ~batch.is_random
@@ -149,9 +159,10 @@ class RecurrentTraining(AbstractEpisodeLearner):
         rate = self.learning_rate * jnp.maximum(1.0 - n / jnp.asarray(self.num_steps, jnp.float32), 0.1)
 
         def loss(learned):
-            log_choice, values = jax.vmap(lambda one: self._along(learned[0], learned[1], one))(batch)
+            log_choice, values, memories = jax.vmap(lambda one: self._along(learned[0], learned[1], one))(batch)
             objective = clipped_objective(log_choice, batch.actions, batch.scores, gain, self.clip, self.entropy)
-            return jnp.sum(counts * 0.5 * (values - target) ** 2 - chosen * objective) / total
+            wrong = self.guess_weight * _surprise(jax.vmap(jax.vmap(learned[2]))(memories), batch.leaders)
+            return jnp.sum(counts * (0.5 * (values - target) ** 2 + wrong) - chosen * objective) / total
 
         def epoch(carry, _):
             learned, moments = carry
@@ -160,7 +171,8 @@ class RecurrentTraining(AbstractEpisodeLearner):
 
         (learned, moments), _ = jax.lax.scan(epoch, (learned, state.moments), length=self.num_epochs)
         paid = jnp.sum((counts * batch.rewards)[:, self._num_tried :], axis=1)
-        return Acquainted(learned[0], learned[1], moments), {"follower_return": jnp.mean(paid)}
+        follower, critic, guesser = learned
+        return Acquainted(follower, critic, guesser, moments), {"follower_return": jnp.mean(paid)}
 
     def commitment(self, state: Acquainted) -> Float[AnyArray, "w"]:
         """The weights of the follower's networks in a row: `RecurrentFollower` takes them."""
@@ -189,12 +201,12 @@ class RecurrentTraining(AbstractEpisodeLearner):
         length = self._num_tried + self.environment.num_steps
         first = first_trial(self.environment, jr.fold_in(key, length))
         start = (jnp.zeros(self.width), first, jnp.bool_(True))
-        return Acquaintances(*jax.lax.scan(step, start, jnp.arange(length, dtype=jnp.int32))[1])
+        return Acquaintances(*jax.lax.scan(step, start, jnp.arange(length, dtype=jnp.int32))[1], leader)
 
     def _along(
         self, follower: Recurrent, critic: eqx.nn.MLP, made: Acquaintances
-    ) -> tuple[Float[AnyArray, "n b"], Float[AnyArray, "n"]]:
-        """What these networks would do, and expect, along an acquaintance `(n,)`."""
+    ) -> tuple[Float[AnyArray, "n b"], Float[AnyArray, "n"], Float[AnyArray, "n h"]]:
+        """What these networks would do, expect and remember along an acquaintance `(n,)`."""
         num_seen, num_actions = only_follower(self.environment)
         seen, done = jax.nn.one_hot(made.observations, num_seen), jax.nn.one_hot(made.actions, num_actions)
         numbers = jnp.arange(len(seen))
@@ -208,7 +220,7 @@ class RecurrentTraining(AbstractEpisodeLearner):
         _, memories = jax.lax.scan(step, jnp.zeros(self.width), steps)
         log_choice = jax.vmap(follower.log_choice)(seen, memories)
         over = (numbers / len(seen))[:, None].astype(seen.dtype)
-        return log_choice, jax.vmap(critic)(jnp.concatenate([seen, memories, over], axis=1))[:, 0]
+        return log_choice, jax.vmap(critic)(jnp.concatenate([seen, memories, over], axis=1))[:, 0], memories
 
     @property
     def _num_tried(self) -> int:
@@ -218,6 +230,12 @@ class RecurrentTraining(AbstractEpisodeLearner):
     @property
     def _adam(self) -> optax.GradientTransformation:
         return optax.chain(optax.clip_by_global_norm(0.5), optax.scale_by_adam())
+
+
+def _surprise(logits: Float[AnyArray, "e n w"], leaders: Float[AnyArray, "e o a"]) -> Float[AnyArray, "e n"]:
+    """Cross-entropy of guessed answers, on average over the leader's observations."""
+    guessed = log_quantal_choice(jnp.asarray(logits).reshape(*logits.shape[:2], *leaders.shape[1:]), 1.0)
+    return -jnp.mean(jnp.sum(leaders[:, None] * guessed, axis=-1), axis=-1)
 
 
 def pretrained_recurrent(environment: Any, num_steps: Any = 500, seed: Any = 0, **settings: Any) -> RecurrentFollower:

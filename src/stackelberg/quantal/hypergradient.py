@@ -9,6 +9,10 @@ where the second score goes through the follower's whole soft backward induction
 of Thoma et al. (2024, HPGD) and Kudo et al. (2026, BC-HG), who are told the follower's reward or sample its critic.
 Departure: here the follower's reward is learned by maximum likelihood from the same plays, so that this leader is told
 no more than the others.
+
+There is a way without the second score: to announce a deterministic policy c drawn from π, which he answers, and to
+climb E R(c) by ∇J = E Σ ∇ log π(c_h(s) | s) (R - baseline), over all stages and states, played or not. That is
+REINFORCE in the Stackelberg POMDP of Gerstgrasser and Parkes (2023), where every answer to a query is an action.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jax.random as jr
 import optax
 from jaxtyping import Float
 
@@ -59,6 +64,8 @@ class SampledHypergradient(AbstractAgent):
     - `capacity`: how many episodes there is room for.  `batch`: episodes for each announcement.
     - `learning_rate`: of Adam on the logits of the policy.
     - `is_aware`: whether the follower's score is counted; without it the follower is a part of the environment.
+    - `is_drawn`: whether each announcement is a deterministic policy drawn from its own. The follower's score is then
+      not needed, and its likelihood is not maximised.
     - `newton_steps`, `ridge`: of the likelihood, as for `OptimisticMaximumLikelihood`.
     """
 
@@ -66,6 +73,7 @@ class SampledHypergradient(AbstractAgent):
     batch: int
     learning_rate: float
     is_aware: bool = eqx.field(static=True)
+    is_drawn: bool = eqx.field(static=True)
     newton_steps: int
     ridge: float
 
@@ -77,11 +85,13 @@ class SampledHypergradient(AbstractAgent):
         is_aware: Any = True,
         newton_steps: Any = 2,
         ridge: Any = 1.0,
+        is_drawn: Any = False,
     ) -> None:
         self.capacity = boundary.whole_number("capacity", capacity, low=1)
         self.batch = boundary.whole_number("batch", batch, low=1)
         self.learning_rate = boundary.real_number("learning_rate", learning_rate, low=0.0, low_open=True)
         self.is_aware = boundary.boolean("is_aware", is_aware)
+        self.is_drawn = boundary.boolean("is_drawn", is_drawn)
         self.newton_steps = boundary.whole_number("newton_steps", newton_steps, low=1)
         self.ridge = boundary.real_number("ridge", ridge, low=0.0, low_open=True)
 
@@ -106,9 +116,12 @@ class SampledHypergradient(AbstractAgent):
         return Climbing(record, zero_weights(rules), law, logits, moments, 0.0 * logits, jnp.zeros(rules.horizon))
 
     def announce(self, rules: MarkovRules, state: Climbing, n: Any, key: Key) -> Float[AnyArray, "h s *b a"]:
-        """The present policy."""
-        del n, key
-        return self.recommend(rules, state)
+        """The present policy, or one drawn from it."""
+        del n
+        policy = self.recommend(rules, state)
+        if not self.is_drawn:
+            return policy
+        return jax.nn.one_hot(jr.categorical(key, state.logits), policy.shape[-1], dtype=policy.dtype)
 
     def observe(
         self, rules: MarkovRules, state: Climbing, episode: MarkovEpisode, n: Any, key: Key
@@ -140,6 +153,8 @@ class SampledHypergradient(AbstractAgent):
 
         def score(logits):
             log_policy = log_quantal_choice(logits, 1.0)
+            if self.is_drawn:
+                return gain[0] * jnp.sum(jnp.where(episode.commitment > 0.5, log_policy, 0.0))
             own = log_policy[(*place, episode.leader_actions)]
             if not self.is_aware:
                 return jnp.sum(gain * own)
@@ -166,7 +181,7 @@ class SampledHypergradient(AbstractAgent):
         push, moments = self._adam.update(state.total, state.moments)
         logits = state.logits + self.learning_rate * jnp.asarray(push)
         weights, law = state.weights, state.law
-        if self.is_aware:
+        if self.is_aware and not self.is_drawn:
             ridge = jnp.asarray(self.ridge) / jnp.asarray(rules.inverse_temperature) ** 2
             _, law = leader_side(rules, state.record)
             weights = fitted_farsighted(rules, state.record, law, weights, ridge, self.newton_steps).weights

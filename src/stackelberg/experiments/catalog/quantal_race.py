@@ -27,19 +27,24 @@ SHAPE = (20, 2, 2, 5)
 """States, leader's actions, follower's actions, stages."""
 
 NUM_GAMES: dict[Budget, int] = {"smoke": 1, "small": 3, "full": 8}
-NUM_EPISODES: dict[Budget, int] = {"smoke": 40, "small": 300, "full": 2_000}
+NUM_EPISODES: dict[Budget, int] = {"smoke": 40, "small": 1_000, "full": 4_000}
 
-OURS, SLOPE, BLIND, MYOPIC, CERTAIN = (
+OURS, SLOPE, BLIND, DRAWN, MYOPIC, CERTAIN = (
     "OMLE",
     "sampled hypergradient",
     "sampled gradient, follower part of the environment",
+    "Stackelberg POMDP, contextual follower",
     "MLE-OVI: takes him for myopic",
     "takes the estimate as true",
 )
 
 
 def leaders(budget: Budget) -> Mapping[str, AbstractAgent]:
-    """Those that keep a model, one that takes the follower for myopic, and two that follow slopes."""
+    """Those that keep a model, one that takes the follower for myopic, and three that follow slopes.
+
+    The last one announces what it draws, as in a Stackelberg POMDP. Its follower answers every announcement at once, as
+    a contextual follower does who has learned beforehand; the episodes of that would come on top.
+    """
     episodes = NUM_EPISODES[budget]
     search = {"refit_every": 10, "num_starts": 3, "num_steps": 30, "newton_steps": 1}
     found: dict[str, AbstractAgent] = {
@@ -53,6 +58,7 @@ def leaders(budget: Budget) -> Mapping[str, AbstractAgent]:
         CERTAIN: OptimisticMaximumLikelihood(episodes, width=0.0, **search),
         MYOPIC: OptimisticValueIteration(episodes),
         BLIND: SampledHypergradient(episodes, learning_rate=0.2, is_aware=False),
+        DRAWN: SampledHypergradient(episodes, learning_rate=0.2, is_drawn=True),
     }
 
 
@@ -83,7 +89,7 @@ def _race(budget: Budget, folder: Path, on_progress: Callable[[Progress], None])
         across.astype(float),
         {name: np.maximum(1.0 - _smooth(one)[across - 1], 1e-3) for name, one in share.items()},
         x_label="episodes",
-        y_label="what is missing of the way from uniform play to the best known policy (share)",
+        y_label="missing of the way to the best policy (share)",
         title="Twenty states, five stages, a follower who looks ahead",
     )
     return Evidence(measured, {"race": drawn})
