@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import stackelberg as sg
+from stackelberg.followers.recurrent_training import guess_error
 
 
 SHORT = sg.iterated_matrix_game("hidden_queries", 3)
@@ -18,12 +19,21 @@ def test_along_an_acquaintance_networks_do_what_they_did():
     """The scores that training replays are those of the play: else the ratio of the first epoch would not be 1."""
     state = TINY.init(jr.key(0))
     met = eqx.filter_jit(TINY.sample)(state, 0, jr.key(1))
-    log_choice, _ = jax.vmap(lambda one: TINY._along(state.follower, state.critic, one))(met)
+    log_choice, *_ = jax.vmap(lambda one: TINY._along(state.follower, state.critic, one))(met)
     replayed = jnp.take_along_axis(log_choice, met.actions[..., None], axis=-1)[..., 0]
     np.testing.assert_allclose(replayed, met.scores, atol=1e-5)
     assert met.is_over[:, 2::3].all()
     assert not met.is_random[:, 6:].any()
     assert met.is_random[:, :6].any()
+
+
+def test_the_guess_is_charged_by_its_cross_entropy():
+    """Even guesses at two answers cost log 2, right ones nothing; a guess at another leader (the twin) is dear."""
+    leaders = jnp.asarray([[[1.0, 0.0], [0.0, 1.0]]])
+    right = 30.0 * jnp.broadcast_to(leaders.reshape(1, 1, 4), (1, 3, 4))
+    np.testing.assert_allclose(guess_error(jnp.zeros((1, 3, 4)), leaders), np.log(2.0), rtol=1e-6)
+    np.testing.assert_allclose(guess_error(right, leaders), 0.0, atol=1e-6)
+    assert guess_error(right, leaders[..., ::-1]).min() > 20.0
 
 
 def test_the_oracle_remembers_what_training_does():

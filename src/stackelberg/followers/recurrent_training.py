@@ -161,7 +161,7 @@ class RecurrentTraining(AbstractEpisodeLearner):
         def loss(learned):
             log_choice, values, memories = jax.vmap(lambda one: self._along(learned[0], learned[1], one))(batch)
             objective = clipped_objective(log_choice, batch.actions, batch.scores, gain, self.clip, self.entropy)
-            wrong = self.guess_weight * _surprise(jax.vmap(jax.vmap(learned[2]))(memories), batch.leaders)
+            wrong = self.guess_weight * guess_error(jax.vmap(jax.vmap(learned[2]))(memories), batch.leaders)
             return jnp.sum(counts * (0.5 * (values - target) ** 2 + wrong) - chosen * objective) / total
 
         def epoch(carry, _):
@@ -232,7 +232,7 @@ class RecurrentTraining(AbstractEpisodeLearner):
         return optax.chain(optax.clip_by_global_norm(0.5), optax.scale_by_adam())
 
 
-def _surprise(logits: Float[AnyArray, "e n w"], leaders: Float[AnyArray, "e o a"]) -> Float[AnyArray, "e n"]:
+def guess_error(logits: Float[AnyArray, "e n w"], leaders: Float[AnyArray, "e o a"]) -> Float[AnyArray, "e n"]:
     """Cross-entropy of guessed answers, on average over the leader's observations."""
     guessed = log_quantal_choice(jnp.asarray(logits).reshape(*logits.shape[:2], *leaders.shape[1:]), 1.0)
     return -jnp.mean(jnp.sum(leaders[:, None] * guessed, axis=-1), axis=-1)
