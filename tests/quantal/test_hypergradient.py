@@ -77,13 +77,14 @@ def test_drawn_announcements_climb_the_value_of_drawing():
         np.testing.assert_array_equal(jnp.sort(drawn, axis=-1), np.broadcast_to([0.0, 1.0], drawn.shape))
 
 
-def test_it_climbs():
+@pytest.mark.parametrize("is_drawn", [False, True])
+def test_it_climbs(is_drawn):
     """The last announcements are worth more than uniform play, over eight games; without a step they would not be."""
     places = [
         sg.MarkovWorld(sg.random_markov_game(2, 2, 2, 3, seed=seed, follower_discount=0.9), sg.QuantalResponse(4.0))
         for seed in range(8)
     ]
-    agent = sg.SampledHypergradient(400, learning_rate=0.2)
+    agent = sg.SampledHypergradient(400, learning_rate=0.2, is_drawn=is_drawn)
     learner = sg.stack([sg.Repeated(agent, place) for place in places])
     run, _ = sg.advance(learner, sg.start(learner, [0]), 400)
     gains = []

@@ -108,7 +108,7 @@ class SampledHypergradient(AbstractAgent):
     def init(self, rules: MarkovRules, key: Key) -> Climbing:
         """Uniform play."""
         del key
-        rows = -(-self.capacity // self.batch)
+        rows = self.capacity if self.is_drawn else -(-self.capacity // self.batch)
         record = PlayRecord.empty(rules, rows)
         logits = jnp.zeros_like(rules.uniform_commitment())
         _, law = leader_side(rules, record)
@@ -132,7 +132,7 @@ class SampledHypergradient(AbstractAgent):
         baseline = jnp.where(jnp.asarray(n) == 0, left, state.baseline)
         total = state.total + self.slope(rules, state, episode, left - baseline)
         state = Climbing(
-            state.record.add(episode, jnp.asarray(n) // self.batch),
+            state.record.add(episode, n if self.is_drawn else jnp.asarray(n) // self.batch),
             state.weights,
             state.law,
             state.logits,

@@ -26,6 +26,7 @@ from .oracles_matrix_games import ENTRIES as matrix_games
 from .oracles_mechanisms import ENTRIES as mechanisms
 from .oracles_mixed import ENTRIES as mixed
 from .oracles_patrol import ENTRIES as patrol
+from .oracles_recurrent import ENTRIES as recurrent
 from .oracles_shepherd import ENTRIES as shepherd
 from .poster_bounds import ENTRIES as bounds
 from .poster_repairs import ENTRIES as repairs
@@ -46,7 +47,7 @@ from .quantal_scaling import ENTRIES as scaling
 
 QUANTAL = (identities, planning, likelihood, regret, pessimism, misspecified, farsighted, ahead, race, scaling, classes)
 
-ORACLES = (matrix_games, instances, conditions, mixed, allocation, mechanisms, shepherd, patrol)
+ORACLES = (matrix_games, instances, conditions, mixed, allocation, mechanisms, shepherd, patrol, recurrent)
 
 MODEL_BASED = (table, traps, repairs, bounds, tables, continuous, pomdp)
 
