@@ -209,7 +209,7 @@ def _logs(budget: Budget, folder: Path) -> Measured:
     return Measured(claims, {"suboptimality": drawn})
 
 
-CHAINS: dict[Budget, tuple[int, ...]] = {"smoke": (50,), "small": (50,), "full": (50, 100, 200)}
+CHAINS: dict[Budget, tuple[int, ...]] = {"smoke": (50,), "small": (50, 200), "full": (50, 100, 200)}
 CHAIN_GAMES: dict[Budget, int] = {"smoke": 1, "small": 2, "full": 4}
 CHAIN_SEEDS: dict[Budget, int] = {"smoke": 4, "small": 4, "full": 16}
 CHAIN_EPISODES: dict[Budget, int] = {"smoke": 200, "small": 400, "full": 4_000}
@@ -345,14 +345,17 @@ FINITE = Reproduction(
             "small",
             4,
         ),
-        _decided(
-            "networks, 50 states",
-            "Regret of networks, which read the place, less that of tables.",
-            "at most",
-            0.0,
-            "small",
-            4,
-            "fewer numbers to learn",
+        *(
+            _decided(
+                f"networks, {size} states",
+                f"Regret of networks, which read the place, less that of tables, on chains of {size} states.",
+                "at most",
+                0.0,
+                "small",
+                4,
+                "fewer numbers to learn",
+            )
+            for size in (50, 200)
         ),
     ),
     _classes,
