@@ -24,14 +24,18 @@ from .trials import only_follower
 NUM_COPIES = 8
 """Games played side by side: what one of them finds the others know of at once."""
 
+FORESIGHT, RATE = 0.9, 0.5
+"""How much what lies ahead counts for an explorer, and how fast it learns that."""
+
 
 class Exploring(eqx.Module):
-    """Games under way, steps so far in each `(e,)`, and how often any step was made `(s, a, b)`."""
+    """Games under way and steps so far in each `(e,)`; `(s, a, b)`: how often a step was made, and what it is worth."""
 
     game: Any
     observations: tuple[AnyArray, ...]
     time: Int[AnyArray, "e"]
     visits: Float[AnyArray, "s a b"]
+    worth: Float[AnyArray, "s a b"]
 
 
 class Steps(eqx.Module):
@@ -52,14 +56,15 @@ class Steps(eqx.Module):
 
 
 def counted_game(environment: Any, num_steps: Any = 50_000, seed: Any = 0) -> CountedGame:
-    """The game as `num_steps` steps of play show it, both seats doing what was done least often where they stand.
+    """The game as `num_steps` steps of play show it, in which both seats look for what was done least often.
 
     - `environment`: a game with one follower who sees the state: the next one, the rewards and what the leader sees
       depend on its observation, the two actions and chance alone. All but the leader's mixtures are counted.
 
     Since no leader has to be met to count what a pair of actions does, every step tells about all leaders. In the
     `CountedGame` contextual followers can learn (`pretrained_networks`), or plan (`ExactOracle`), without a further
-    step in the game itself.
+    step in the game itself. A step is worth 1 / (1 + how often it was made) and 0.9 of the best that can follow, which is
+    learned on the way from "all is worth a lot": so both seats go to where little is known.
 
     Raises `InputError` where the follower does not see what the leader sees. That the state is all that counts cannot
     be seen from play, and is taken on trust.
@@ -123,10 +128,11 @@ def _explored(game: AbstractEnvironment, sizes: tuple[int, int, int], num_rounds
     def step(now: Exploring, key: Key) -> tuple[Exploring, Steps]:
         of_ties, of_games, of_starts = jr.split(key, 3)
         own, state = now.observations
-        # Below 1, so that it decides among equals alone.
-        noise = jr.uniform(of_ties, (NUM_COPIES, num_actions * num_answers))
-        least = jnp.argmin(jnp.asarray(now.visits)[state].reshape(NUM_COPIES, -1) + 0.5 * noise, axis=1)
-        a, b = least // num_answers, least % num_answers
+        worth = jnp.asarray(now.worth)
+        best = lambda where: jnp.max(worth[where].reshape(NUM_COPIES, -1), axis=1)
+        noise = 1e-3 * jr.uniform(of_ties, (NUM_COPIES, num_actions * num_answers))
+        chosen = jnp.argmax(worth[state].reshape(NUM_COPIES, -1) + noise, axis=1)
+        a, b = chosen // num_answers, chosen % num_answers
         leading = jax.nn.one_hot(a, num_actions) if is_mixed else a.astype(jnp.int32)
         made = jax.vmap(game.step)(now.game, (leading, b.astype(jnp.int32)), jr.split(of_games, NUM_COPIES))
         time = now.time + 1
@@ -137,9 +143,13 @@ def _explored(game: AbstractEnvironment, sizes: tuple[int, int, int], num_rounds
         pick = lambda new, old: jnp.where(over.reshape(-1, *[1] * (new.ndim - 1)), new, old)
         going, seen = jax.tree.map(pick, fresh, (made.state, made.observations))
         visits = jnp.asarray(now.visits).at[state, a, b].add(1.0)
-        return Exploring(going, seen, jnp.where(over, 0, time), visits), row
+        ahead = jnp.where(made.is_over & ~is_cut, 0.0, best(made.observations[1]))
+        aim = 1.0 / (1.0 + visits[state, a, b]) + FORESIGHT * ahead
+        worth = worth.at[state, a, b].set((1.0 - RATE) * worth[state, a, b] + RATE * aim)
+        return Exploring(going, seen, jnp.where(over, 0, time), visits, worth), row
 
     of_starts, of_steps = jr.split(key)
     begun = jax.vmap(game.reset)(jr.split(of_starts, NUM_COPIES))
-    start = Exploring(*begun, jnp.zeros(NUM_COPIES, jnp.int32), jnp.zeros(sizes))
+    most = jnp.full(sizes, 1.0 / (1.0 - FORESIGHT))
+    start = Exploring(*begun, jnp.zeros(NUM_COPIES, jnp.int32), jnp.zeros(sizes), most)
     return jax.lax.scan(step, start, jr.split(of_steps, num_rounds))[1]

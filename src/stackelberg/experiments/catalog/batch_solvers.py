@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..._claims import Budget, Claim
+from ..._learner import advance, start
 from ..._record import Estimate
 from ..._types import AnyArray
 from ...batch.cloning import cloned
@@ -34,7 +35,6 @@ from ...rl.adam import at_rest, moved
 from ...rl.batch_policy import AbstractBatchPolicy
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
-from .batch_baselines import trained
 from .batch_control import greedy_return, pole_log
 from .batch_measuring import SOURCE, mixed, shares, table_task
 from .batch_tables import ring_settings
@@ -221,21 +221,26 @@ WAYS: dict[str, dict[str, Any]] = {
 """How the leader of networks finds its direction."""
 
 
+def _moved(learner: NeuralStackelbergLearner, num_steps: int, seed: int) -> AbstractBatchPolicy:
+    run, _ = advance(learner, start(learner, (seed,)), num_steps)
+    return jax.tree.map(lambda leaf: np.asarray(leaf[0, 0], dtype=float), run.state.policy)
+
+
 def _networks(seeds: int) -> dict[str, np.ndarray]:
     """Returns on the pole after 400 steps, by the way that the direction is found; a log each."""
     scale = RewardScale(0.0, 1.0, 0.95)
 
     def one(seed: int) -> list[float]:
         data = pole_log(2_000, seed)
-        start, tests = cloned(data, seed=seed), features_for(data, 50, key=jr.key(seed))
+        base, tests = cloned(data, seed=seed), features_for(data, 50, key=jr.key(seed))
         learners = [
-            NeuralStackelbergLearner(data, start, tests, scale, batch_size=256, leader_rate=1e-3, **settings)
+            NeuralStackelbergLearner(data, base, tests, scale, batch_size=256, leader_rate=1e-3, **settings)
             for settings in WAYS.values()
         ]
         # As many first observations in every log, so that one program serves all of them.
         first = data.starts[np.arange(64) % len(data.starts)]
         return [
-            greedy_return(CartPole(), trained(eqx.tree_at(lambda learner: learner.start, learner, first), 400, seed))
+            greedy_return(CartPole(), _moved(eqx.tree_at(lambda learner: learner.start, learner, first), 400, seed))
             for learner in learners
         ]
 

@@ -37,7 +37,7 @@ GAME = CrossingGame()
 LOOKS = (400, 800, 1600, 3200)
 """Steps of learning, of 3,840 of the game, after which the network is looked at."""
 
-COUNTED = (12_500, 25_000, 50_000, 100_000, 200_000)
+COUNTED = (5_000, 10_000, 20_000, 40_000, 80_000)
 """Steps of the game that are counted."""
 
 INNER_STEPS = 30.0
@@ -243,7 +243,7 @@ PATROL = Reproduction(
             "planning: steps to 95%",
             "Millions of steps that a contextual follower counts before it plans so that the leader has 95 %, median.",
             "ours",
-            0.2,
+            0.05,
             "at most",
             0.0,
             "small",
