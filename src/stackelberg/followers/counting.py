@@ -65,8 +65,8 @@ def counted_game(environment: Any, num_steps: Any = 50_000, seed: Any = 0) -> Co
     `CountedGame` contextual followers can learn (`pretrained_networks`), or plan (`ExactOracle`), without a further
     step in the game itself.
 
-    A step is worth 1 / (1 + how often it was made) and 0.9 of the best that can follow, which is learned on the way from
-    "all is worth a lot": so both seats go to where little is known.
+    A step is worth 1 / (1 + how often it was made) and 0.9 of the best that can follow, learned from "all is worth a
+    lot" on: so both seats go to where little is known.
 
     Raises `InputError` where the follower does not see what the leader sees. That the state is all that counts cannot
     be seen from play, and is taken on trust.
