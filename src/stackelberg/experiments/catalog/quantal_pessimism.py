@@ -127,6 +127,8 @@ def _value(
 
 NUM_GAMES: dict[Budget, int] = {"smoke": 2, "small": 6, "full": 6}
 NUM_LOGS: dict[Budget, int] = {"smoke": 16, "small": 64, "full": 256}
+NUM_NARROW: dict[Budget, int] = {"smoke": 2, "small": 24, "full": 48}
+"""Games whose logs are narrow: intervals of a tail are over games."""
 
 
 def _logs(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
@@ -135,14 +137,19 @@ def _logs(budget: Budget, folder: Path, on_progress: Callable[[Progress], None])
     methods = ["plug-in", "pessimistic, g-aware"] if budget == "smoke" else list(METHODS)
     sizes = SIZES[:3] if budget == "smoke" else SIZES
     found = {name: suboptimality(places, "uniform", sizes, NUM_LOGS[budget], name) for name in methods}
-    narrow = {name: suboptimality(places, "narrow", sizes[:1], NUM_LOGS[budget], name) for name in methods[:2]}
+    several = [_world(seed) for seed in range(NUM_NARROW[budget])]
+    narrow = {name: suboptimality(several, "narrow", sizes[:1], NUM_LOGS[budget], name)[0] for name in methods[:2]}
     across = np.array(sizes, float)
     careful, plain = found["pessimistic, g-aware"], found["plug-in"]
-    tail = lambda values: np.quantile(values.reshape(-1, NUM_LOGS[budget]), 0.9, axis=-1)
+    by_game = {name: values.reshape(-1, NUM_LOGS[budget]) for name, values in narrow.items()}
+    tail = {name: np.quantile(values, 0.9, axis=-1) for name, values in by_game.items()}
     measured = {
         "rate": exponent(across, np.maximum(plain, 0.0), "logs"),
         "average": mean(plain[-1] - careful[-1], "logs, paired"),
-        "tail": mean(tail(narrow["pessimistic, g-aware"][0]) - tail(narrow["plug-in"][0]), "games"),
+        "tail": mean(tail["plug-in"] - tail["pessimistic, g-aware"], "games"),
+        "narrow average": mean(
+            by_game["plug-in"].mean(axis=-1) - by_game["pessimistic, g-aware"].mean(axis=-1), "games"
+        ),
     }
     drawn = curves(
         across,
@@ -306,6 +313,10 @@ LOGS = Reproduction(
                "smoke", 32),
         _claim("rate", "The plug-in plan's loss falls about as 1/K, faster than 1/√K.", SMOOTH, -0.75, "at most", 0.0,
                "smoke", 32),
+        _claim("tail", "From narrow logs of 50 episodes it gains in the worst tenth of the logs.", "measured", 0.0,
+               "at least", 0.0, "small", 24),
+        _claim("narrow average", "On average over them it gains little.", "measured", 0.02, "at most", 0.0, "small",
+               24),
     ),
     _logs,
 )  # fmt: skip
