@@ -27,7 +27,7 @@ from .measuring import grouped_bars, kept, mean
 MEETINGS = 16
 """Acquaintances with each leader by which a follower is judged."""
 
-NUM_SEEDS: dict[Budget, int] = {"smoke": 2, "small": 4, "full": 16}
+NUM_SEEDS: dict[Budget, int] = {"smoke": 2, "small": 8, "full": 16}
 NUM_STEPS: dict[Budget, int] = {"smoke": 0, "small": 1_500, "full": 4_000}
 
 GAMES = {"dilemma": "prisoners_dilemma", "chicken": "chicken"}
@@ -118,12 +118,12 @@ RECURRENT = Reproduction(
               0.0, "smoke", 2, "share"),
         *(
             Claim(f"{word}: over a single answer", f"{word.capitalize()}: what it gets beyond the best single answer "
-                  "to all leaders.", _SOURCE, 0.0, "at least", 0.0, "small", 4, "payoff")
+                  "to all leaders.", _SOURCE, 0.0, "at least", 0.0, "small", 8, "payoff")
             for word in GAMES
         ),
         *(
             Claim(f"{word}: gained by guessing", f"{word.capitalize()}: guessing who the leader is helps.", _SOURCE,
-                  0.0, "at least", 0.0, "small", 4, "payoff")
+                  0.0, "at least", 0.0, "small", 8, "payoff")
             for word in GAMES
         ),
     ),
