@@ -18,7 +18,7 @@ from .._types import AnyArray, Key
 from ..games.counted_game import CountedGame
 from ..games.environment import AbstractEnvironment, Box
 from .contextual_network import EXAMPLE, leader_sizes
-from .trials import only_follower
+from .trials import Trial, first_trial, only_follower, trial_step
 
 
 NUM_COPIES = 8
@@ -29,11 +29,9 @@ FORESIGHT, RATE = 0.9, 0.5
 
 
 class Exploring(eqx.Module):
-    """Games under way and steps so far in each `(e,)`; `(s, a, b)`: how often a step was made, and what it is worth."""
+    """Games under way, one for each copy; `(s, a, b)`: how often a step was made, and what it is worth."""
 
-    game: Any
-    observations: tuple[AnyArray, ...]
-    time: Int[AnyArray, "e"]
+    trials: Trial
     visits: Float[AnyArray, "s a b"]
     worth: Float[AnyArray, "s a b"]
 
@@ -128,30 +126,26 @@ def _explored(game: AbstractEnvironment, sizes: tuple[int, int, int], num_rounds
     _, num_actions, num_answers = sizes
 
     def step(now: Exploring, key: Key) -> tuple[Exploring, Steps]:
-        of_ties, of_games, of_starts = jr.split(key, 3)
-        own, state = now.observations
+        of_ties, of_games = jr.split(key)
+        own, state = now.trials.observations
         worth = jnp.asarray(now.worth)
         best = lambda where: jnp.max(worth[where].reshape(NUM_COPIES, -1), axis=1)
         noise = 1e-3 * jr.uniform(of_ties, (NUM_COPIES, num_actions * num_answers))
         chosen = jnp.argmax(worth[state].reshape(NUM_COPIES, -1) + noise, axis=1)
         a, b = chosen // num_answers, chosen % num_answers
         leading = jax.nn.one_hot(a, num_actions) if is_mixed else a.astype(jnp.int32)
-        made = jax.vmap(game.step)(now.game, (leading, b.astype(jnp.int32)), jr.split(of_games, NUM_COPIES))
-        time = now.time + 1
-        over, is_cut = made.is_over, time >= game.num_steps
-        row = Steps(state, a, b, made.observations[1], own, made.rewards, over, is_cut, time == 1)
-        over = over | is_cut
-        fresh = jax.vmap(game.reset)(jr.split(of_starts, NUM_COPIES))
-        pick = lambda new, old: jnp.where(over.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-        going, seen = jax.tree.map(pick, fresh, (made.state, made.observations))
+        steps_before = now.trials.count - now.trials.begun
+        trials, paid, is_over = jax.vmap(lambda trial, both, key: trial_step(game, trial, both, key, num_rounds + 1))(
+            now.trials, (leading, b.astype(jnp.int32)), jr.split(of_games, NUM_COPIES)
+        )
+        following, is_cut = trials.observations[1], steps_before + 1 == game.num_steps
         visits = jnp.asarray(now.visits).at[state, a, b].add(1.0)
-        ahead = jnp.where(made.is_over & ~is_cut, 0.0, best(made.observations[1]))
-        aim = 1.0 / (1.0 + visits[state, a, b]) + FORESIGHT * ahead
+        aim = 1.0 / (1.0 + visits[state, a, b]) + FORESIGHT * jnp.where(is_over, 0.0, best(following))
         worth = worth.at[state, a, b].set((1.0 - RATE) * worth[state, a, b] + RATE * aim)
-        return Exploring(going, seen, jnp.where(over, 0, time), visits, worth), row
+        row = Steps(state, a, b, following, own, paid, is_over, is_cut, steps_before == 0)
+        return Exploring(trials, visits, worth), row
 
     of_starts, of_steps = jr.split(key)
-    begun = jax.vmap(game.reset)(jr.split(of_starts, NUM_COPIES))
-    most = jnp.full(sizes, 1.0 / (1.0 - FORESIGHT))
-    start = Exploring(*begun, jnp.zeros(NUM_COPIES, jnp.int32), jnp.zeros(sizes), most)
+    begun = jax.vmap(lambda key: first_trial(game, key))(jr.split(of_starts, NUM_COPIES))
+    start = Exploring(begun, jnp.zeros(sizes), jnp.full(sizes, 1.0 / (1.0 - FORESIGHT)))
     return jax.lax.scan(step, start, jr.split(of_steps, num_rounds))[1]

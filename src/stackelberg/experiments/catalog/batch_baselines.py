@@ -8,6 +8,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.random as jr
+import numpy as np
 
 from ..._claims import Budget
 from ..._learner import advance, start
@@ -17,6 +18,7 @@ from ...batch.bellman_pessimism import PessimisticSoftIteration, bellman_moments
 from ...batch.conservative import ConservativeActorCritic, ConservativeQLearning, fitted_q_iteration
 from ...batch.features import features_for
 from ...batch.moments import rounded_up
+from ...batch.neural_learner import NeuralStackelbergLearner
 from ...batch.policy_iteration import policy_iteration
 from ...batch.problem import problem_of
 from ...batch.reward_scale import RewardScale
@@ -49,6 +51,12 @@ def trained(learner: Any, num_steps: int, seed: int) -> Any:
     """The policy of a learner after so many steps."""
     run, _ = advance(learner, start(learner, (seed,)), num_steps)
     return learner.policy(jax.tree.map(lambda leaf: leaf[0, 0], run.state))
+
+
+def trained_networks(learner: NeuralStackelbergLearner, num_steps: int, seed: int) -> AbstractBatchPolicy:
+    """The same where both sides are networks, in double precision."""
+    run, _ = advance(learner, start(learner, (seed,)), num_steps)
+    return jax.tree.map(lambda leaf: np.asarray(leaf[0, 0], dtype=float), run.state.policy)
 
 
 def bars(budget: Budget, is_table: bool = True) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ import numpy as np
 
 from ..._claims import Budget, Claim
 from ..._errors import MissingExtraError
-from ..._learner import advance, start
 from ..._record import Estimate
 from ...batch.cloning import cloned
 from ...batch.learning import WEIGHTS, chosen, judged, learned_by
@@ -28,6 +27,7 @@ from ...games.domains.control import CartPole
 from ...rl.batch_policy import AbstractBatchPolicy
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
+from .batch_baselines import trained_networks
 from .batch_control import greedy_return, pole_log
 from .batch_kernels import table_worlds, with_kernel
 from .batch_measuring import SOURCE, as_table, policies, shares
@@ -162,8 +162,7 @@ def _neural(seeds: int, num_trials: int, rows: int, num_steps: int) -> dict[str,
                 batch_size=256,
                 hidden=(16, 16),
             )
-            run, _ = advance(learner, start(learner, (seed,)), num_steps)
-            return jax.tree.map(lambda leaf: np.asarray(leaf[0, 0], dtype=float), run.state.policy)
+            return trained_networks(learner, num_steps, seed)
 
         def score(settings: dict[str, Any]) -> tuple[float, float]:
             made = learned(10.0 ** settings["damping"], settings["follower_steps"])

@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Float
 
 from ..._claims import Budget, Claim
-from ..._learner import advance, start
 from ..._record import Estimate
 from ..._types import AnyArray
 from ...batch.cloning import cloned
@@ -35,6 +34,7 @@ from ...rl.adam import at_rest, moved
 from ...rl.batch_policy import AbstractBatchPolicy
 from ..running.runner import Progress
 from .base import Evidence, Reproduction
+from .batch_baselines import trained_networks
 from .batch_control import greedy_return, pole_log
 from .batch_measuring import SOURCE, mixed, shares, table_task
 from .batch_tables import ring_settings
@@ -221,11 +221,6 @@ WAYS: dict[str, dict[str, Any]] = {
 """How the leader of networks finds its direction."""
 
 
-def _moved(learner: NeuralStackelbergLearner, num_steps: int, seed: int) -> AbstractBatchPolicy:
-    run, _ = advance(learner, start(learner, (seed,)), num_steps)
-    return jax.tree.map(lambda leaf: np.asarray(leaf[0, 0], dtype=float), run.state.policy)
-
-
 def _networks(seeds: int) -> dict[str, np.ndarray]:
     """Returns on the pole after 400 steps, by the way that the direction is found; a log each."""
     scale = RewardScale(0.0, 1.0, 0.95)
@@ -240,7 +235,9 @@ def _networks(seeds: int) -> dict[str, np.ndarray]:
         # As many first observations in every log, so that one program serves all of them.
         first = data.starts[np.arange(64) % len(data.starts)]
         return [
-            greedy_return(CartPole(), _moved(eqx.tree_at(lambda learner: learner.start, learner, first), 400, seed))
+            greedy_return(
+                CartPole(), trained_networks(eqx.tree_at(lambda learner: learner.start, learner, first), 400, seed)
+            )
             for learner in learners
         ]
 
