@@ -1,5 +1,7 @@
 """The least value near the most consistent critic, by which the weight of features is chosen."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -7,8 +9,9 @@ import numpy as np
 import pytest
 
 import stackelberg as sg
-from stackelberg.batch.learning import Candidate, chosen
+from stackelberg.batch.learning import Candidate, chosen, judged
 from stackelberg.calculus.precision import exact
+from stackelberg.experiments.catalog.batch_kernels import table_worlds, with_kernel
 
 
 def walk(rows=120, seed=0):
@@ -81,3 +84,29 @@ def test_either_rule_passes_over_what_is_not_consistent():
     assert chosen(three, 1.0, "bound")[0].weight == 1.0
     assert chosen(three, 1.0, "local")[0].weight == 2.0
     assert chosen([three[2]], 1.0, "local")[0].weight == 3.0
+
+
+@pytest.mark.parametrize(("width", "is_told"), [(1, True), (40, False)])
+def test_where_no_critic_is_consistent_nothing_above_the_floor_is_guaranteed(width, is_told):
+    """Pay that turns with the place, 4,000 rows: a critic that is flat cannot follow it, one of 40 features can."""
+    data = walk(rows=4_000)
+    data = dataclasses.replace(data, reward=(data.observation[:, 0] > 0.0).astype(float))
+    policy = sg.blank_batch_policy(2, 0, 1, np.zeros(2), np.ones(2), (8,), jr.key(0))
+    with jax.enable_x64(True):
+        flat = sg.features_for(data, width, bandwidth=50.0 if width == 1 else 1.0, key=jr.key(1))
+        made = sg.problem_of(data, policy, sg.RewardScale(-2.0, 1.0, 0.5), num_features=40, critic=flat)
+        found = judged(made, policy, 1.0, 0.95)
+    assert found.is_feasible != is_told
+    assert found.plug_in > 0.0
+    assert found.lower[0] == -2.0 if is_told else found.lower[0] > -2.0
+    assert found.lower[-1] > -2.0  # parts of the radius are guesses, by which policies are still told apart
+
+
+def test_an_answer_that_was_not_found_guarantees_nothing():
+    """A smooth kernel on the ring: cells that are all alike to it, where the search for held values goes round."""
+    process, places, task = table_worlds()["ring"]
+    made = with_kernel(task(0), places, "gaussian", 8.0, process.shape[1])
+    with jax.enable_x64(True):
+        found = judged(made, made.policy, 1.0, 0.95)
+    assert not found.is_settled
+    assert found.lower[0] == made.moments.scale.low

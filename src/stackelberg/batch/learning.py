@@ -58,7 +58,8 @@ class Candidate:
     """A policy that was learned with one weight, and what the log says of it; values for each step, in reward units.
 
     - `weight`: λ.  `policy`: the policy.
-    - `radius`: ε, of critics consistent with the log under it.  `lower`: the least value that those give, by `MILDER`.
+    - `radius`: ε, of critics consistent with the log under it.  `lower`: the least value that those give, by `MILDER`;
+      the least that a step can pay where that was not found, the first also where no critic is consistent.
     - `plug_in`: the value of the most consistent critic.  `is_feasible`: whether that one is within ε.
     - `is_settled`: whether the critics behind these numbers were found.
     - `out_of_range`: the share of the log's rows where the answering critic leaves the range that values can have.
@@ -264,8 +265,12 @@ def judged(problem: Problem, policy: AbstractBatchPolicy, weight: Any, level: An
     radius = problem.radius(policy, flat, level)
     radii = [jnp.asarray(part * radius) for part in MILDER]
     answers = [consistent(moments, policy, "constraint", each) for each in radii]
-    # No value is below the floor, whatever a critic without bounds says.
+    # No value is below the floor, whatever a critic without bounds says; and none above it is guaranteed where no
+    # critic is consistent, or where the answer was not found.
     least = [jnp.maximum(one.value("constraint", each), 0.0) for one, each in zip(answers, radii, strict=True)]
+    found = [one.is_settled & flat.is_settled for one in answers]
+    found[0] &= flat.is_feasible(radius)
+    least = [jnp.where(is_found, one, 0.0) for is_found, one in zip(found, least, strict=True)]
     values = values_on(problem, answers[0].critic("constraint", radii[0]))
     return Candidate(
         float(weight),

@@ -172,10 +172,8 @@ def tier_log(tier: str, rows: int, seed: int) -> Dataset:
     return joined_logs(halves)
 
 
-def _tier_row(
-    tier: str, seeds: int, rows: int, steps: int, num_steps: int, weights: tuple[float, ...], names: tuple[str, ...]
-) -> dict[str, np.ndarray]:
-    world = Pendulum()
+def _tier_learned(tier: str, seeds: int, rows: int, steps: int, weights: tuple[float, ...]) -> dict[str, np.ndarray]:
+    """Returns of what is learned, of its clone and of the log; the bound and the promise, for each step."""
     made: dict[str, list[float]] = {}
     for seed in range(seeds):
         data = tier_log(tier, rows, seed)
@@ -191,14 +189,12 @@ def _tier_row(
             hidden=(64, 64),
         )
         found = {
-            "learned": greedy_return(world, learned.policy),
+            "learned": greedy_return(Pendulum(), learned.policy),
+            "cloning": greedy_return(Pendulum(), _tier_clone(data, seed)),
             "log": float(np.mean(data.returns())),
             "lower": learned.value.low,
             "promised": learned.value.value,
         }
-        start_from = cloned(data, hidden=(64, 64), deviation=DEVIATION, seed=seed)
-        simpler = continuous_baselines(data, start_from, 0.97, num_steps=num_steps, seed=seed, names=names)
-        found |= {name: greedy_return(world, policy) for name, policy in simpler.items()}
         for name, value in found.items():
             made.setdefault(name, []).append(value)
         if seed % 8 == 7:  # every log has another number of episodes, and is compiled anew in part
@@ -206,14 +202,38 @@ def _tier_row(
     return {name: np.asarray(values) for name, values in made.items()}
 
 
+def _tier_clone(data: Dataset, seed: int) -> AbstractBatchPolicy:
+    return cloned(data, hidden=(64, 64), deviation=DEVIATION, seed=seed)
+
+
+def _tier_other(tier: str, seeds: int, rows: int, num_steps: int, name: str) -> dict[str, np.ndarray]:
+    """Returns of one simpler method, on the same logs."""
+    returns = []
+    for seed in range(seeds):
+        data = tier_log(tier, rows, seed)
+        start_from = _tier_clone(data, seed)
+        found = continuous_baselines(data, start_from, 0.97, num_steps=num_steps, seed=seed, names=(name,))
+        returns.append(greedy_return(Pendulum(), found[name]))
+    return {name: np.asarray(returns)}
+
+
 def _continuous(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
     del on_progress
     tiers = ("medium",) if budget == "smoke" else ("random", "medium", "medium-expert", "expert")
-    sizes = {"smoke": (2, 1_000, 20, 300), "small": (4, 10_000, 200, 30_000), "full": (8, 20_000, 400, 100_000)}[budget]
+    seeds, rows, steps, batches = {
+        "smoke": (2, 1_000, 20, 300),
+        "small": (4, 10_000, 200, 10_000),
+        "full": (8, 20_000, 400, 100_000),
+    }[budget]
     weights = WEIGHTS[1:3] if budget == "smoke" else WEIGHTS
     simpler = ("cloning", "TD3+BC", "IQL") if budget == "smoke" else CONTINUOUS_METHODS
-    rows = lambda tier: _tier_row(tier, *sizes, weights, simpler)
-    found = {tier: kept(folder, f"tier {tier} {sizes}", lambda tier=tier: rows(tier)) for tier in tiers}
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for tier in tiers:
+        word = f"tier {tier} {seeds} {rows}"
+        found[tier] = kept(folder, f"{word} {steps}", lambda t=tier: _tier_learned(t, seeds, rows, steps, weights))
+        for name in simpler[1:]:
+            other = lambda t=tier, n=name: _tier_other(t, seeds, rows, batches, n)
+            found[tier] |= kept(folder, f"{word} {name} {batches}", other)
     score = lambda values: 100.0 * (values - ANCHORS[0]) / (ANCHORS[1] - ANCHORS[0])
     names = ("log", *simpler, "learned")
     measured = {f"{tier}: {name}": mean(score(found[tier][name]), "logs") for tier in tiers for name in names}
@@ -227,7 +247,7 @@ def _continuous(budget: Budget, folder: Path, on_progress: Callable[[Progress], 
         names=list(tiers),
         terms=["the log", *simpler, "Stackelberg, λ by the log alone"],
         y_label="score: 0 for random torques, 100 for the rule",
-        title=f"A pendulum from {sizes[1]:,} transitions, {sizes[0]} logs each",
+        title=f"A pendulum from {rows:,} transitions, {seeds} logs each",
     )
     return Evidence(measured, {"pendulum": picture})
 

@@ -148,9 +148,7 @@ def _measured(rows: int, patients: int, fresh: int, steps: int, features: int) -
 
 def _glucose(budget: Budget, folder: Path, on_progress: Callable[[Progress], None]) -> Evidence:
     del on_progress
-    sizes = {"smoke": (720, 5, 5, 20, 20), "small": (5_000, 20, 20, 200, 60), "full": (20_000, 20, 20, 400, 100)}[
-        budget
-    ]
+    sizes = SIZES[budget]
     found = kept(folder, f"glucose {sizes}", lambda: _measured(*sizes))
     gain = lambda name: found[f"learned {name}"] - found[f"sloppy {name}"]
     measured = {
