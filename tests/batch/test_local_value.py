@@ -94,7 +94,7 @@ def test_where_no_critic_is_consistent_nothing_above_the_floor_is_guaranteed(wid
     policy = sg.blank_batch_policy(2, 0, 1, np.zeros(2), np.ones(2), (8,), jr.key(0))
     with jax.enable_x64(True):
         flat = sg.features_for(data, width, bandwidth=50.0 if width == 1 else 1.0, key=jr.key(1))
-        made = sg.problem_of(data, policy, sg.RewardScale(-2.0, 1.0, 0.5), num_features=40, critic=flat)
+        made = sg.problem_of(data, policy, sg.RewardScale(-2.0, 1.0, 0.5), num_features=40, critic=flat, stiffness=0.0)
         found = judged(made, policy, 1.0, 0.95)
     assert found.is_feasible != is_told
     assert found.plug_in > 0.0
