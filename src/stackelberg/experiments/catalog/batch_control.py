@@ -222,7 +222,7 @@ def _continuous(budget: Budget, folder: Path, on_progress: Callable[[Progress], 
     tiers = ("medium",) if budget == "smoke" else ("random", "medium", "medium-expert", "expert")
     seeds, rows, steps, batches = {
         "smoke": (2, 1_000, 20, 300),
-        "small": (4, 10_000, 200, 10_000),
+        "small": (8, 10_000, 200, 10_000),
         "full": (8, 20_000, 400, 100_000),
     }[budget]
     weights = WEIGHTS[1:3] if budget == "smoke" else WEIGHTS
@@ -276,7 +276,7 @@ CONTINUOUS = Reproduction(
               "at least", 0.0, "smoke", 2, "points"),
         *(
             Claim(f"{tier}: less than the better of both", f"Level with TD3+BC and IQL on the {tier} log.",
-                  "ours to reach", 5.0, "at most", 0.0, "small", 4, "points")
+                  "ours to reach", 5.0, "at most", 0.0, "small", 8, "points")
             for tier in ("random", "medium", "medium-expert", "expert")
         ),
     ),
