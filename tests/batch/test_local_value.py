@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import stackelberg as sg
+from stackelberg.batch.judging import ends
 from stackelberg.batch.learning import Candidate, chosen, judged
 from stackelberg.calculus.precision import exact
 from stackelberg.experiments.catalog.batch_kernels import table_worlds, with_kernel
@@ -108,5 +109,7 @@ def test_an_answer_that_was_not_found_guarantees_nothing():
     made = with_kernel(task(0), places, "gaussian", 8.0, process.shape[1])
     with jax.enable_x64(True):
         found = judged(made, made.policy, 1.0, 0.95)
+        low = float(ends(made.moments, made.policy, found.radius)[0])
     assert not found.is_settled
     assert found.lower[0] == made.moments.scale.low
+    assert low == -np.inf  # of which an interval makes the end of the range

@@ -112,6 +112,10 @@ class Consistent(NamedTuple):
         """E + κ|ω|² at the answer."""
         return self.least + (self.spread / (2.0 * self.multiplier(form, weight))) ** 2
 
+    def guaranteed(self, radius: Any) -> Float[AnyArray, ""]:
+        """The least value of critics within the radius; -inf where it was not found, which guarantees nothing."""
+        return jnp.where(self.is_settled, self.value("constraint", radius), -jnp.inf)
+
     def local_value(self, radius: Any) -> Float[AnyArray, ""]:
         """c·ω0 - s √(ε² + κ B): the least within ε of critics that the range holds where it holds ω0, or below it.
 

@@ -35,7 +35,7 @@ def kernel_interval(
 
     The value is that of the most consistent critic (least-squares temporal differences with the tests as instruments).
     The interval (Feng, Ren, Tang and Liu, 2020) holds at about `level` where values are functions of the features, and
-    needs no propensities. Where no critic is consistent it is all of the range, and `method` says so.
+    needs no propensities. Where no critic is found consistent it is all of the range, and `method` says so.
     """
     low, high = reward_range
     scale = RewardScale(low, high, discount)
@@ -43,9 +43,12 @@ def kernel_interval(
     problem = problem_of(data, policy, scale, seed=seed, **kind)
     middle = problem.most_consistent(policy)
     radius = problem.radius(policy, middle, level)
-    if not bool(middle.is_feasible(radius)):
+    if not bool(middle.is_settled & middle.is_feasible(radius)):
         return Estimate(
-            float(scale.restored(middle.plug_in)), scale.low, scale.high, "no critic of these features is consistent"
+            float(scale.restored(middle.plug_in)),
+            scale.low,
+            scale.high,
+            "no critic of these features was found consistent",
         )
     each = (middle.plug_in, *ends(problem.moments, policy, radius))
     found = [float(scale.restored(np.clip(float(one), 0.0, 1.0))) for one in each]
@@ -54,7 +57,8 @@ def kernel_interval(
 
 
 def ends(moments: Moments, policy: AbstractBatchPolicy, radius: float) -> tuple[Any, Any]:
-    """The least and the largest value of critics within the radius, as parts of the reward's range."""
+    """The least and the largest value of critics within the radius, as parts of the reward's range; endless where the
+    critic that gives it was not found."""
     turned = eqx.tree_at(lambda one: one.start_weight, moments, -jnp.asarray(moments.start_weight))
-    low = consistent(moments, policy, "constraint", jnp.asarray(radius)).value("constraint", radius)
-    return low, -consistent(turned, policy, "constraint", jnp.asarray(radius)).value("constraint", radius)
+    least = lambda one: consistent(one, policy, "constraint", jnp.asarray(radius)).guaranteed(radius)
+    return least(moments), -least(turned)

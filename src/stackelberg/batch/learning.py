@@ -265,12 +265,10 @@ def judged(problem: Problem, policy: AbstractBatchPolicy, weight: Any, level: An
     radius = problem.radius(policy, flat, level)
     radii = [jnp.asarray(part * radius) for part in MILDER]
     answers = [consistent(moments, policy, "constraint", each) for each in radii]
-    # No value is below the floor, whatever a critic without bounds says; and none above it is guaranteed where no
-    # critic is consistent, or where the answer was not found.
-    least = [jnp.maximum(one.value("constraint", each), 0.0) for one, each in zip(answers, radii, strict=True)]
-    found = [one.is_settled & flat.is_settled for one in answers]
-    found[0] &= flat.is_feasible(radius)
-    least = [jnp.where(is_found, one, 0.0) for is_found, one in zip(found, least, strict=True)]
+    # No value is below the floor, whatever a critic without bounds says; none above it is guaranteed without a
+    # consistent critic.
+    least = [jnp.maximum(one.guaranteed(each), 0.0) for one, each in zip(answers, radii, strict=True)]
+    least[0] = jnp.where(flat.is_settled & flat.is_feasible(radius), least[0], 0.0)
     values = values_on(problem, answers[0].critic("constraint", radii[0]))
     return Candidate(
         float(weight),

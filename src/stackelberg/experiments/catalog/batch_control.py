@@ -222,7 +222,7 @@ def _continuous(budget: Budget, folder: Path, on_progress: Callable[[Progress], 
     tiers = ("medium",) if budget == "smoke" else ("random", "medium", "medium-expert", "expert")
     seeds, rows, steps, batches = {
         "smoke": (2, 1_000, 20, 300),
-        "small": (8, 10_000, 200, 10_000),
+        "small": (8, 10_000, 200, 30_000),
         "full": (8, 20_000, 400, 100_000),
     }[budget]
     weights = WEIGHTS[1:3] if budget == "smoke" else WEIGHTS
